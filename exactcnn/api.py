@@ -1,0 +1,111 @@
+"""Floor 6: the handful of functions for people who import exactcnn in their own tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from exactcnn.arithmetic.rationals import RationalArray
+from exactcnn.certificates import make_certificate, write_certificate
+from exactcnn.data.samples import Samples
+from exactcnn.errors import MisuseError
+from exactcnn.features.instance import Instance
+from exactcnn.network.network import Network
+from exactcnn.network.weights import DEFAULT_BITS, Weights
+from exactcnn.statements import STATEMENTS, Finding, decide, worst_verdict
+
+__all__ = ["Result", "certificate_outcome", "default_network", "samples", "verify"]
+
+
+def default_network() -> Network:
+    """The embedded default: 64 sigmoid filters 3 x 3 on 8 x 8 digits, n_1 = 2304, then 10 classes."""
+    return Network.from_dict(
+        {
+            "name": "wide-digits",
+            "input": {"shape": [1, 8, 8]},
+            "layers": [
+                {"kind": "conv", "filters": 64, "kernel": 3, "activation": "sigmoid"},
+                {"kind": "dense", "units": 10},
+            ],
+        }
+    )
+
+
+def samples(x: Any, y: Any = None) -> Samples:
+    """Samples from an array (integers or floats, taken exactly) or nested lists of int,
+    Fraction and rational texts; first axis samples, the rest flattened."""
+    if isinstance(x, Samples):
+        return x
+    if isinstance(x, np.ndarray):
+        return Samples.from_array(x, None if y is None else np.asarray(y))
+    exact = RationalArray.from_fractions(x, "x")
+    if exact.ndim < 2:
+        raise MisuseError("x", "a list of values for each sample", f"{exact.ndim} axes")
+    targets = None if y is None else RationalArray.from_fractions(y, "y")
+    return Samples(exact.reshape(exact.shape[0], -1), targets, exact.shape[1:])
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """``findings`` about ``instance``; ``verdict`` is the worst of those asked for."""
+
+    instance: Instance
+    findings: tuple[Finding, ...]
+
+    @property
+    def verdict(self) -> str:
+        return worst_verdict(list(self.findings))
+
+    def certificate(self) -> dict[str, Any]:
+        """All findings that the checker can repeat, as one certificate."""
+        return make_certificate(self.instance, list(self.findings))
+
+    def save_certificate(self, path: str | Path) -> None:
+        write_certificate(self.certificate(), path)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.findings))
+
+
+def verify(
+    network: Network | None = None,
+    data: Any = None,
+    *,
+    weights: Weights | str | Path | None = None,
+    seed: int = 0,
+    bits: int = DEFAULT_BITS,
+    statements: Sequence[str] = ("rank",),
+    layer: int | None = None,
+) -> Result:
+    """Decide ``statements`` about a network, data and weights; with nothing given, the
+    embedded network on the embedded digits.
+
+    ``data``: Samples, an array, nested lists, or None (digits).  ``weights``: Weights, a
+    file, or None for seeded ones.  ``layer``: k, or None for each statement's own choice.
+    Raises MalformedError or MisuseError (both ValueError) for bad input.
+    """
+    from exactcnn.data import load_digits
+
+    network = default_network() if network is None else network
+    loaded = load_digits() if data is None else samples(data)
+    if isinstance(weights, (str, Path)):
+        weights = Weights.from_file(network, weights)
+    elif weights is None:
+        weights = Weights.from_seed(network, seed, bits)
+    instance = Instance(network, loaded, weights)
+    for name in statements:
+        if name not in STATEMENTS:
+            raise MisuseError("statement", f"one of {', '.join(STATEMENTS)}", repr(name))
+    found = [finding for name in statements for finding in decide(name, instance, layer)]
+    return Result(instance, tuple(found))
+
+
+def certificate_outcome(certificate: dict[str, Any]) -> str:
+    """``"VERIFIED"``, ``"REJECTED"`` or ``"MALFORMED"``: what the independent checker says."""
+    from exactcnn.checker import check_certificate
+
+    return check_certificate(certificate).outcome

@@ -1,0 +1,63 @@
+"""Floor 1: primes, always proved.
+
+``is_prime`` is FLINT's proving test (not the probabilistic one).  The default primes lie
+just below 2^31, so that products of two residues fit in 62 bits, and are 3 mod 4, so that
+every square has odd multiplicative order: then -1 is no power of a square and the
+sigmoid specialisation g^n/(1+g^n) meets no pole, whatever the exponents.
+"""
+
+from __future__ import annotations
+
+from exactcnn.errors import MisuseError
+
+__all__ = ["LARGEST_PRIME", "default_primes", "is_prime", "require_prime", "odd_order_element"]
+
+# The vectorised kernels of `modular` multiply two residues in 64 bits.
+LARGEST_PRIME = 2**31 - 1
+
+
+def is_prime(number: int) -> bool:
+    """True if ``number`` is proved prime, False if it is proved not to be."""
+    from flint import fmpz
+
+    return number >= 2 and bool(fmpz(number).is_prime())
+
+
+def require_prime(number: object, field: str = "prime") -> int:
+    """``number`` as an int, if it is an odd prime of at most 31 bits.
+
+    Raises MisuseError otherwise.
+
+    >>> require_prime(503)
+    503
+    """
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise MisuseError(field, "an odd prime integer", repr(number))
+    if not 3 <= number <= LARGEST_PRIME or not is_prime(number):
+        raise MisuseError(field, f"an odd prime between 3 and {LARGEST_PRIME}", number)
+    return number
+
+
+def default_primes(count: int) -> list[int]:
+    """The ``count`` largest primes below 2^31 that are 3 mod 4, largest first.
+
+    >>> default_primes(3)
+    [2147483647, 2147483587, 2147483579]
+    """
+    found: list[int] = []
+    candidate = LARGEST_PRIME
+    while len(found) < count:
+        if is_prime(candidate):
+            found.append(candidate)
+        candidate -= 4
+    return found
+
+
+def odd_order_element(prime: int, index: int = 0) -> int:
+    """A square g in GF(prime), of odd order if prime is 3 mod 4; ``index`` varies the choice.
+
+    The order of a square divides (p-1)/2, odd when p is 3 mod 4, so g^n = -1 is impossible:
+    it would make the order even.
+    """
+    base = 2 + index
+    return pow(base, 2, prime)

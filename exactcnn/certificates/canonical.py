@@ -1,0 +1,35 @@
+"""Floor 5: canonical JSON and its digest (FORMAT.md section 0)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+__all__ = ["canonical_json", "digest", "number"]
+
+_EXACT_IN_EVERY_JSON_READER = 2**53
+
+
+def number(value: int) -> int | str:
+    """An integer as JSON has it: a number below 2^53, a string above.
+
+    >>> number(-5), number(2**60)
+    (-5, '1152921504606846976')
+    """
+    return int(value) if abs(value) < _EXACT_IN_EVERY_JSON_READER else str(value)
+
+
+def canonical_json(value: Any) -> bytes:
+    """Keys sorted, no spaces, ASCII.
+
+    >>> canonical_json({"b": [1, "é"], "a": None})
+    b'{"a":null,"b":[1,"\\\\u00e9"]}'
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return text.encode("ascii")
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of the canonical JSON, lower-case hex."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()

@@ -1,0 +1,47 @@
+"""Command line: python -m exactcnn.checker [--json] [--data PATH] [--max-work N] FILE...
+
+Exit code: 0 all verified, 1 rejected, 2 malformed, 70 internal error; with several files the worst.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+
+from . import check_file
+from .outcome import DEFAULT_WORK, EXIT_CODES, Verdict, show
+
+
+def report(file: str, verdict: Verdict) -> str:
+    lines = [f"{show(file)}: {verdict.outcome}: {verdict.reason}"]
+    lines += [f"  verified: {claim}" for claim in verdict.claims]
+    lines += [f"  {key}: {value}" for key, value in verdict.instance.items()]
+    lines += [f"  relies on: {assumption}" for assumption in verdict.assumptions]
+    if verdict.error_bound:
+        lines.append(f"  error probability: {verdict.error_bound} at most, for each instance a prover tried")
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="checker", description="Check exactcnn certificates.")
+    parser.add_argument("files", nargs="+", metavar="FILE")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--data", metavar="PATH", help="where the data file lies")
+    parser.add_argument("--max-work", type=int, default=DEFAULT_WORK, metavar="N", help="limit of operations")
+    parser.add_argument("--deterministic", action="store_true",
+                        help="recompute determinants instead of trusting Fiat-Shamir evidence")
+    options = parser.parse_args(arguments)
+    verdicts = []
+    for file in options.files:
+        verdicts.append(check_file(file, options.data, max_work=options.max_work,
+                                   deterministic=options.deterministic))
+        if not options.json:
+            print(report(file, verdicts[-1]), flush=True)
+    if options.json:
+        pairs = zip(options.files, verdicts, strict=True)
+        print(json.dumps({"files": [{"file": file, **asdict(verdict)} for file, verdict in pairs]}))
+    return max(EXIT_CODES[verdict.outcome] for verdict in verdicts)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,170 @@
+"""Floor 3: the feature matrix F_k of an instance, in the domain its activation allows.
+
+*rational*: layers 1..k are rational; F_k = V / D, and the rank is that of V.
+*exponential*: layers below k are rational and sigma_k is sigmoid, tanh, silu, elu or
+gaussian; with pre-activations n / D the features lie in Q(u), u = e^(1/D) (gaussian
+e^(1/D^2)), which is a field of rational functions because u is transcendental (Lindemann).
+Sending u to a unit g of GF(p) at which no denominator vanishes is a ring homomorphism on
+the ring the entries generate, so a minor that is non-zero there is non-zero in R.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from exactcnn.arithmetic import modular
+from exactcnn.arithmetic.integers import largest
+from exactcnn.errors import MalformedError, UndecidedError
+from exactcnn.features.forward import (
+    LayerValues,
+    Pattern,
+    decide_pattern,
+    exact_values,
+    require_rational,
+    residue_values,
+)
+from exactcnn.features.instance import Instance
+
+__all__ = ["FeatureMatrix", "Substitution"]
+
+# Entries of F_k held at once; 8 bytes each, a handful of copies.
+_LARGEST_MATRIX = 150_000_000
+# Up to this many multiplications Python integers are quick enough to be the whole route.
+_SMALL_EXACT_WORK = 20_000_000
+
+
+@dataclass(frozen=True)
+class Substitution:
+    """u = e^(1/denominator) -> root in GF(p)."""
+
+    denominator: int
+    root: int
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureMatrix:
+    """F_k of an instance; raises UndecidedError where neither domain fits."""
+
+    instance: Instance
+    k: int
+
+    def __post_init__(self) -> None:
+        layer = self.instance.network.layer(self.k)
+        for below in self.instance.network.layers[: self.k - 1]:
+            require_rational(below)
+        if layer.activation is not None and layer.activation.kind == "other":
+            raise UndecidedError(
+                f"layer {self.k} has activation {layer.activation}, for which no exact field is known "
+                "at given weights"
+            )
+        if self.instance.N * layer.width > _LARGEST_MATRIX:
+            raise MalformedError(
+                "F_k", f"at most {_LARGEST_MATRIX} entries", f"{self.instance.N} x {layer.width}"
+            )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(N, n_k)."""
+        return self.instance.N, self.instance.network.layer(self.k).width
+
+    @property
+    def domain(self) -> str:
+        """``"rational"`` or ``"exponential"``."""
+        activation = self.instance.network.layer(self.k).activation
+        return "rational" if activation is None or activation.kind == "rational" else "exponential"
+
+    @cached_property
+    def _small(self) -> bool:
+        """Is the exact pass affordable: 64-bit numbers all the way, or few operations?"""
+        network, x = self.instance.network, self.instance.need_samples().x
+        weights = self.instance.need_weights()
+        bits, work = largest(x.numerators).bit_length(), 0
+        denominator_bits = x.denominator.bit_length()
+        for layer in network.layers[: self.k]:
+            work += x.shape[0] * layer.width * layer.patch_size
+            if layer.weight_shape is None:
+                continue
+            entry = weights[layer.index]
+            bias_bits = 0 if entry.b is None else entry.b.denominator.bit_length()
+            denominator_bits += entry.W.denominator.bit_length() + bias_bits
+            bits += largest(entry.W.numerators).bit_length() + layer.patch_size.bit_length() + bias_bits
+            if entry.b is not None:
+                bits = max(bits, largest(entry.b.numerators).bit_length() + denominator_bits) + 1
+            if layer.activation is not None and layer.activation.name == "square":
+                bits, denominator_bits = 2 * bits, 2 * denominator_bits
+            elif layer.activation is not None and layer.activation.name == "leaky_relu":
+                bits, denominator_bits = bits + 64, denominator_bits + 64
+        return bits <= 62 or work <= _SMALL_EXACT_WORK
+
+    @cached_property
+    def exact(self) -> LayerValues:
+        """Numerators of F_k (rational) or of the pre-activations G_k (exponential)."""
+        values, _ = exact_values(self.instance, self.k, before_activation=self.domain == "exponential")
+        return values
+
+    @cached_property
+    def _pattern(self) -> Pattern:
+        return decide_pattern(self.instance, self.k)
+
+    def _numerators_mod(self, modulus: int) -> LayerValues:
+        if self._small:
+            return LayerValues(modular.residues(self.exact.numerators, modulus), self.exact.denominator)
+        return residue_values(
+            self.instance,
+            self.k,
+            modulus,
+            self._pattern,
+            before_activation=self.domain == "exponential",
+        )
+
+    def residues(self, prime: int, root: int) -> tuple[np.ndarray, Substitution | None]:
+        """The image of (a non-zero multiple of) F_k in GF(prime), shape (N, n_k), int64.
+
+        ``root`` is where u goes in the exponential domain.  Raises UndecidedError if the
+        homomorphism is not defined: a pole, or prime dividing a denominator.
+        """
+        if self.domain == "rational":
+            values = self._numerators_mod(prime)
+            if values.denominator % prime == 0:
+                raise UndecidedError(f"{prime} divides a denominator of F_{self.k}")
+            return values.numerators, None
+        exponents = self._numerators_mod(prime - 1)
+        D = exponents.denominator
+        if D % prime == 0 or root % prime == 0:
+            raise UndecidedError(f"{prime} divides a denominator of F_{self.k}")
+        return self._specialised(exponents.numerators, D, prime, root), Substitution(D, root)
+
+    def _specialised(self, n: np.ndarray, D: int, prime: int, root: int) -> np.ndarray:
+        """The table of FORMAT.md section 5, entry by entry; n is known mod prime - 1."""
+        activation = self.instance.network.layer(self.k).activation
+        assert activation is not None
+        name = activation.name
+        if name in ("sigmoid", "tanh"):
+            if name == "tanh":
+                n = 2 * n
+            power = modular.powers(root, n, prime)
+            denominator = (power + 1) % prime
+            if not denominator.all():
+                raise UndecidedError(f"u -> {root} meets a pole in GF({prime})")
+            numerator = power if name == "sigmoid" else (power - 1) % prime
+            return numerator * modular.inverse(denominator, prime) % prime
+        if name == "gaussian":
+            square = n * n % (prime - 1)
+            return modular.powers(root, -square, prime)
+        # silu and elu also need n itself, not only n mod p - 1.
+        whole = self.exact
+        t = modular.residues(whole.numerators, prime) * pow(whole.denominator, -1, prime) % prime
+        power = modular.powers(root, n, prime)
+        if name == "silu":
+            denominator = (power + 1) % prime
+            if not denominator.all():
+                raise UndecidedError(f"u -> {root} meets a pole in GF({prime})")
+            return t * (power * modular.inverse(denominator, prime) % prime) % prime
+        alpha = dict(activation.parameters)["alpha"]
+        if alpha.denominator % prime == 0:
+            raise UndecidedError(f"{prime} divides the denominator of alpha")
+        factor = alpha.numerator * pow(alpha.denominator, -1, prime) % prime
+        return np.where(whole.numerators >= 0, t, (power - 1) * factor % prime)

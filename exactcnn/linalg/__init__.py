@@ -1,0 +1,11 @@
+"""Floor 2: matrices -> evidence about their rank.
+
+``rank`` decides (or bounds) the rank of a rational matrix over Q, ``rank_mod_p`` gives a
+non-zero minor mod p.  Both return evidence, never a bare integer.
+"""
+
+from exactcnn.linalg.evidence import Kernel, KernelVector, Minor, RankEvidence
+from exactcnn.linalg.modular_rank import rank_mod_p
+from exactcnn.linalg.rank import rank
+
+__all__ = ["Kernel", "KernelVector", "Minor", "RankEvidence", "rank", "rank_mod_p"]

@@ -1,0 +1,136 @@
+"""Floor 2: the network, a chain of layers, and its layer graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from exactcnn.errors import MalformedError, MisuseError
+from exactcnn.network.geometry import State
+from exactcnn.network.layers import Layer
+
+if TYPE_CHECKING:
+    import networkx
+
+__all__ = ["Network"]
+
+
+@dataclass(frozen=True)
+class Network:
+    """Layers 1..L over an input of shape ``input_shape`` ((C, *extents) or (d,)).
+
+    Build one from a spec with :func:`exactcnn.network.spec.read_spec` or
+    ``Network.from_dict``.
+
+    >>> net = Network.from_dict({"input": {"shape": [1, 8, 8]}, "layers": [
+    ...     {"kind": "conv", "filters": 5, "kernel": [3, 2], "activation": "relu"},
+    ...     {"kind": "maxpool", "kernel": 2},
+    ...     {"kind": "dense", "units": 10}]})
+    >>> net.widths
+    (64, 210, 45, 10)
+    """
+
+    name: str
+    input_shape: tuple[int, ...]
+    layers: tuple[Layer, ...]
+
+    @staticmethod
+    def from_dict(spec: Mapping[str, Any]) -> Network:
+        """A network from a spec given as a dictionary (the contents of a spec file)."""
+        from exactcnn.network.spec import network_from_dict
+
+        return network_from_dict(spec)
+
+    @property
+    def depth(self) -> int:
+        """L, the number of layers, the output layer included."""
+        return len(self.layers)
+
+    @property
+    def input_size(self) -> int:
+        """d = n_0."""
+        return self.layers[0].below.size
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """(n_0, n_1, .., n_L)."""
+        return (self.input_size, *(layer.width for layer in self.layers))
+
+    @property
+    def parameter_count(self) -> int:
+        return sum(layer.parameter_count for layer in self.layers)
+
+    def layer(self, k: int) -> Layer:
+        """Layer k, 1 <= k <= L."""
+        if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= self.depth:
+            raise MisuseError("layer", f"a layer number from 1 to {self.depth}", k)
+        return self.layers[k - 1]
+
+    @property
+    def has_linear_output(self) -> bool:
+        """Is layer L fully connected and linear, as the paper asks of the output?"""
+        last = self.layers[-1]
+        return last.kind == "dense" and last.activation is not None and last.activation.name == "identity"
+
+    @property
+    def hidden(self) -> tuple[Layer, ...]:
+        """Layers 1..L-1 if the last one is a linear output layer, else all."""
+        return self.layers[:-1] if self.has_linear_output and self.depth > 1 else self.layers
+
+    def wide_layer(self, samples: int) -> int:
+        """The paper's k: the first hidden layer with n_k >= N, else the widest hidden layer."""
+        for layer in self.hidden:
+            if layer.width >= samples:
+                return layer.index
+        return max(self.hidden, key=lambda layer: (layer.width, -layer.index)).index
+
+    def graph(self) -> networkx.DiGraph[int]:
+        """The layer graph: node k is layer k (0 the input) with its ``width`` and ``kind``.
+
+        Edge (k-1, k) carries the patch count ``patches`` and size ``patch_size``.
+        """
+        import networkx
+
+        graph: networkx.DiGraph[int] = networkx.DiGraph(name=self.name)
+        graph.add_node(0, kind="input", width=self.input_size, shape=self.input_shape, activation=None)
+        for layer in self.layers:
+            graph.add_node(
+                layer.index,
+                kind=layer.kind,
+                width=layer.width,
+                shape=(layer.above.channels, *layer.above.extents),
+                activation=None if layer.activation is None else str(layer.activation),
+            )
+            graph.add_edge(
+                layer.index - 1,
+                layer.index,
+                patches=layer.patch_count,
+                patch_size=layer.patch_size,
+                filters=layer.filters,
+                parameters=layer.parameter_count,
+            )
+        return graph
+
+    def to_json(self) -> dict[str, Any]:
+        """The network as FORMAT.md section 2 writes it."""
+        return {
+            "name": self.name,
+            "input": list(self.input_shape),
+            "layers": [dict(layer.to_json()) for layer in self.layers],
+        }
+
+    def describe(self) -> str:
+        """One line: the widths and layers."""
+        parts = [f"input {' x '.join(map(str, self.input_shape))}"]
+        parts += [f"[{layer.index}] {layer} (n = {layer.width})" for layer in self.layers]
+        return " -> ".join(parts)
+
+
+def input_state(shape: tuple[int, ...], field: str = "input.shape") -> State:
+    """The input's state: (d,) is one channel on one axis, (C, *extents) as it says."""
+    if len(shape) == 1:
+        return State(1, shape, channel_major=True)
+    if not 2 <= len(shape) <= 4:
+        raise MalformedError(field, "[d] or [channels, extents..] with 1 to 3 axes", list(shape))
+    return State(shape[0], shape[1:], channel_major=True)

@@ -1,0 +1,220 @@
+"""Floor 2: exact weights of a network: from a seed, from a file, or given as rationals.
+
+Layouts.  The paper's: W of shape l x T, rows in patch order (channels outermost, then kernel
+offsets), b per unit (n_k), per filter (T) or absent.  PyTorch's, recognised by the names
+``<prefix>.weight`` and ``<prefix>.bias``: (T, C, *kernel) and (out, in); the columns of a
+dense layer behind a convolution are permuted from (C, H, W) to the unit order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from exactcnn.arithmetic.rationals import RationalArray
+from exactcnn.arithmetic.streams import symmetric_odd_numerators
+from exactcnn.errors import MalformedError, MisuseError
+from exactcnn.network.layers import Layer
+from exactcnn.network.network import Network
+
+__all__ = ["DEFAULT_BITS", "LayerWeights", "Seed", "Weights"]
+
+DEFAULT_BITS = 16
+# Seeded and stored weights beyond this are refused before they are made.
+_LARGEST_LAYER = 50_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class LayerWeights:
+    """W (l x T) and b (n_k, T, or None) of one convolutional or dense layer."""
+
+    W: RationalArray
+    b: RationalArray | None
+
+
+@dataclass(frozen=True)
+class Seed:
+    """Where seeded weights come from: SHAKE-256 of the seed, ``bits`` bits each."""
+
+    seed: int
+    bits: int
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """One entry per layer, None for pooling.  ``origin`` is the seed, or None if given."""
+
+    layers: tuple[LayerWeights | None, ...]
+    origin: Seed | None = None
+
+    def __getitem__(self, k: int) -> LayerWeights:
+        """The weights of layer k (1..L)."""
+        entry = self.layers[k - 1]
+        if entry is None:
+            raise MisuseError("layer", "a layer with weights", f"max-pooling layer {k}")
+        return entry
+
+    @staticmethod
+    def from_seed(network: Network, seed: int = 0, bits: int = DEFAULT_BITS) -> Weights:
+        """Odd multiples of 2^-bits in (-1, 1), drawn from SHAKE-256 (FORMAT.md section 4)."""
+        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64:
+            raise MisuseError("seed", "an integer from 0 to 2^64 - 1", seed)
+        if isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= 64:
+            raise MisuseError("bits", "an integer from 1 to 64", bits)
+        entries: list[LayerWeights | None] = []
+        for layer in network.layers:
+            shape = layer.weight_shape
+            if shape is None:
+                entries.append(None)
+                continue
+            if layer.parameter_count > _LARGEST_LAYER:
+                raise MalformedError(
+                    layer.field, f"at most {_LARGEST_LAYER} seeded weights", layer.parameter_count
+                )
+            prefix = f"exactcnn/weights/1/{seed}/{layer.index}"
+            W = symmetric_odd_numerators(f"{prefix}/W", shape[0] * shape[1], bits).reshape(shape)
+            b = None
+            if layer.bias != "none":
+                drawn = symmetric_odd_numerators(f"{prefix}/b", layer.bias_length, bits)
+                b = RationalArray.from_integers(drawn, 1 << bits)
+            entries.append(LayerWeights(RationalArray.from_integers(W, 1 << bits), b))
+        return Weights(tuple(entries), Seed(seed, bits))
+
+    @staticmethod
+    def from_layers(
+        network: Network, layers: Sequence[LayerWeights | None], *, field: str = "weights"
+    ) -> Weights:
+        """Given weights, their shapes checked against ``network``."""
+        if len(layers) != network.depth:
+            raise MalformedError(f"{field}.layers", f"{network.depth} entries, one for each layer", len(layers))
+        for layer, entry in zip(network.layers, layers, strict=True):
+            _check(layer, entry, f"{field}.{layer.field}")
+        return Weights(tuple(layers))
+
+    @staticmethod
+    def from_file(network: Network, path: str | Path) -> Weights:
+        """Weights from a JSON, NPZ or safetensors file, exactly as stored.
+
+        NPZ and safetensors hold ``W1``, ``b1``, .. in the paper's layout, or PyTorch's
+        ``<prefix>.weight``, ``<prefix>.bias`` in the order of the layers.
+        """
+        from exactcnn.network.weight_files import read_weight_file
+
+        content = read_weight_file(path)
+        field = f"weights {path}"
+        if isinstance(content, list):
+            layers = [None if entry is None else LayerWeights(entry.W, entry.b) for entry in content]
+            return Weights.from_layers(network, layers, field=field)
+        return Weights.from_layers(network, _assign(network, content, field), field=field)
+
+    def to_json(self, upto: int) -> dict[str, Any]:
+        """FORMAT.md section 4; given weights of layers above ``upto`` are left out (null)."""
+        if self.origin is not None:
+            return {"kind": "seed", "seed": _number(self.origin.seed), "bits": self.origin.bits}
+        listed: list[Any] = []
+        for index, entry in enumerate(self.layers, start=1):
+            if entry is None or index > upto:
+                listed.append(None)
+                continue
+            W, b = entry.W, entry.b
+            listed.append(
+                {
+                    "W": {
+                        "denominator": _number(W.denominator),
+                        "rows": [[_number(v) for v in row] for row in W.numerators.tolist()],
+                    },
+                    "b": None
+                    if b is None
+                    else {
+                        "denominator": _number(b.denominator),
+                        "values": [_number(v) for v in b.numerators.tolist()],
+                    },
+                }
+            )
+        return {"kind": "inline", "layers": listed}
+
+
+def _number(value: int) -> int | str:
+    return value if abs(value) < 2**53 else str(value)
+
+
+def _check(layer: Layer, entry: LayerWeights | None, field: str) -> None:
+    shape = layer.weight_shape
+    if shape is None:
+        if entry is not None:
+            raise MalformedError(field, "null, since pooling has no weights", "weights")
+        return
+    if entry is None:
+        raise MalformedError(field, f"weights of shape {shape}", "null")
+    if entry.W.shape != shape:
+        raise MalformedError(f"{field}.W", f"shape {shape} (patch size x filters)", entry.W.shape)
+    if layer.bias == "none":
+        if entry.b is not None:
+            raise MalformedError(f"{field}.b", "no bias, as the spec says", f"{entry.b.shape[0]} values")
+    elif entry.b is None:
+        raise MalformedError(f"{field}.b", f"{layer.bias_length} biases (per {layer.bias})", "nothing")
+    elif entry.b.shape != (layer.bias_length,):
+        raise MalformedError(f"{field}.b", f"shape {(layer.bias_length,)} (per {layer.bias})", entry.b.shape)
+
+
+def _assign(
+    network: Network, arrays: Mapping[str, RationalArray], field: str
+) -> list[LayerWeights | None]:
+    """Name -> layer, for the paper's names or PyTorch's."""
+    weighted = [layer for layer in network.layers if layer.weight_shape is not None]
+    if "W" + str(weighted[0].index) in arrays:
+        names = {layer.index: (f"W{layer.index}", f"b{layer.index}") for layer in weighted}
+        torch = False
+    else:
+        prefixes = [name[: -len(".weight")] for name in arrays if name.endswith(".weight")]
+        if len(prefixes) != len(weighted):
+            raise MalformedError(
+                field,
+                f"arrays W{weighted[0].index}, .. or {len(weighted)} arrays '<prefix>.weight'",
+                ", ".join(sorted(arrays)) or "no arrays",
+            )
+        prefixes.sort(key=_natural)
+        names = {
+            layer.index: (f"{prefix}.weight", f"{prefix}.bias")
+            for layer, prefix in zip(weighted, prefixes, strict=True)
+        }
+        torch = True
+    known = {name for pair in names.values() for name in pair}
+    for name in arrays:
+        if name not in known:
+            raise MalformedError(field, f"only the arrays {', '.join(sorted(known))}", f"array {name!r}")
+    entries: list[LayerWeights | None] = []
+    for layer in network.layers:
+        if layer.weight_shape is None:
+            entries.append(None)
+            continue
+        weight, bias = names[layer.index]
+        if weight not in arrays:
+            raise MalformedError(f"{field}.{weight}", f"an array for layer {layer.index}", "nothing")
+        W, b = arrays[weight], arrays.get(bias)
+        if torch:
+            W = _from_torch(layer, W, f"{field}.{weight}")
+        entries.append(LayerWeights(W, b))
+    return entries
+
+
+def _natural(name: str) -> list[tuple[int, int | str]]:
+    return [(0, int(part)) if part.isdigit() else (1, part) for part in name.split(".")]
+
+
+def _from_torch(layer: Layer, W: RationalArray, field: str) -> RationalArray:
+    assert layer.weight_shape is not None
+    size, filters = layer.weight_shape
+    if W.shape[0] != filters or W.numerators.size != size * filters:
+        raise MalformedError(field, f"PyTorch's shape ({filters}, ..) with {size} entries per filter", W.shape)
+    flat = W.numerators.reshape(filters, size)
+    if layer.kind == "dense" and layer.below.channels > 1:
+        # PyTorch flattens (C, H, W); column number c * prod(e) + pos belongs to unit units[c, pos].
+        columns = np.empty(size, dtype=np.int64)
+        columns[layer.below.units().reshape(-1)] = np.arange(size)
+        flat = flat[:, columns]
+    return RationalArray.from_integers(np.ascontiguousarray(flat.T), W.denominator)

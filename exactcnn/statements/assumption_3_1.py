@@ -1,0 +1,49 @@
+"""Floor 4: Assumption 3.1: patches of different samples are different, x_i^p != x_j^q."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from exactcnn.features.collisions import CollisionGroup, find_collisions
+from exactcnn.features.instance import Instance
+from exactcnn.statements.finding import PROVED, REFUTED, Finding
+
+__all__ = ["PatchCollision", "decide_assumption_3_1"]
+
+
+@dataclass(frozen=True)
+class PatchCollision:
+    """``samples`` (i, j) share the value of ``patches`` (p, q); None: nothing collides."""
+
+    samples: tuple[int, int] | None
+    patches: tuple[int, int] | None
+
+
+def decide_assumption_3_1(instance: Instance) -> Finding:
+    """All patches that layer 1 reads, over all samples, compared exactly by grouping."""
+    network = instance.network
+    found = find_collisions(network.layer(1), instance.need_samples())
+    summary = {
+        "patches": found.patches,
+        "colliding_groups": found.total_groups,
+        "colliding_patches": found.colliding_patches,
+        "largest_groups": [_group(group) for group in found.groups],
+    }
+    if found.witness is None:
+        reason = f"All {found.patches} patches of the {instance.N} samples differ between samples."
+        return Finding("assumption-3.1", PROVED, reason, summary, PatchCollision(None, None))
+    (i, p), (j, q) = found.witness
+    reason = (
+        f"Patch {p} of sample {i} equals patch {q} of sample {j}; {found.total_groups} patch values are "
+        f"shared between samples, the commonest by {found.groups[0].samples} samples."
+    )
+    return Finding("assumption-3.1", REFUTED, reason, summary, PatchCollision((i, j), (p, q)))
+
+
+def _group(group: CollisionGroup) -> dict[str, object]:
+    return {
+        "samples": group.samples,
+        "occurrences": group.occurrences,
+        "value_numerators": [str(v) for v in group.value[:64]],
+        "members": [{"sample": i, "patch": p} for i, p in group.members],
+    }

@@ -1,0 +1,46 @@
+"""Floor 4: what a statement's decision looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from exactcnn.errors import MisuseError
+
+__all__ = ["PROVED", "REFUTED", "UNDECIDED", "Finding", "worst_verdict"]
+
+PROVED, REFUTED, UNDECIDED = "proved", "refuted", "undecided"
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """A decided (or undecided) statement about one instance.
+
+    ``verdict`` is proved, refuted or undecided; ``reason`` one sentence; ``summary`` what
+    the evidence says, ready for JSON; ``evidence`` the typed evidence a certificate is made
+    from, None if the decision cannot be certified (the checker cannot repeat it).
+    """
+
+    statement: str
+    verdict: str
+    reason: str
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Any = None
+    layer: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.verdict not in (PROVED, REFUTED, UNDECIDED):
+            raise MisuseError("verdict", "proved, refuted or undecided", self.verdict)
+
+    def __str__(self) -> str:
+        return f"{self.statement}: {self.verdict}. {self.reason}"
+
+
+def worst_verdict(findings: list[Finding]) -> str:
+    """Refuted if anything is, else undecided if anything is, else proved."""
+    verdicts = {finding.verdict for finding in findings}
+    for verdict in (REFUTED, UNDECIDED):
+        if verdict in verdicts:
+            return verdict
+    return PROVED

@@ -1,0 +1,118 @@
+"""Floor 4: `rank`: has F_k rank N at the given weights and data?
+
+Lower bound: a minor that does not vanish mod p, in Q or in Q(u).  Upper bound: counting
+(width, equal samples, positions with few patch values), then kernel vectors.  Proved needs
+the lower bound to reach N, refuted the upper bound to stay below N; both bounds are in the
+evidence either way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from exactcnn.errors import UndecidedError
+from exactcnn.features.bounds import CountingBound, counting_bounds
+from exactcnn.features.instance import Instance
+from exactcnn.features.matrix import FeatureMatrix
+from exactcnn.features.minors import FeatureMinor, feature_minor
+from exactcnn.features.relations import feature_kernel
+from exactcnn.linalg.evidence import Kernel
+from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding
+
+__all__ = ["RankEvidenceOfLayer", "decide_rank"]
+
+
+@dataclass(frozen=True)
+class RankEvidenceOfLayer:
+    """lower <= rank F_k <= upper over R.
+
+    ``upper_rule`` None stands for the trivial bound N.  ``denominator`` is D of the
+    exponential domain for kernel relations, None in the rational domain.
+    """
+
+    layer: int
+    samples: int
+    width: int
+    lower: int
+    upper: int
+    minor: FeatureMinor | None
+    upper_rule: CountingBound | Kernel | None
+    denominator: int | None
+
+    @property
+    def verdict(self) -> str:
+        if self.lower == self.samples:
+            return PROVED
+        return REFUTED if self.upper < self.samples else UNDECIDED
+
+
+def decide_rank(instance: Instance, k: int, prime: int | None = None) -> Finding:
+    """The finding `rank` for layer k, with the best bounds found on both sides."""
+    N, width = instance.N, instance.network.layer(k).width
+    counting = counting_bounds(instance.network, instance.need_samples(), k)[0]
+    upper: int = min(N, counting.bound)
+    rule: CountingBound | Kernel | None = counting if upper < N else None
+    minor: FeatureMinor | None = None
+    denominator: int | None = None
+    obstacle = ""
+    try:
+        features = FeatureMatrix(instance, k)
+        minor = feature_minor(features, prime, enough=upper)
+        if minor.minor.rank < upper:
+            kernel = feature_kernel(features, minor)
+            if kernel is not None and kernel.upper_bound < upper:
+                upper, rule = kernel.upper_bound, kernel
+                denominator = None if features.domain == "rational" else features.exact.denominator
+    except UndecidedError as error:
+        obstacle = str(error)
+    evidence = RankEvidenceOfLayer(
+        k, N, width, 0 if minor is None else minor.minor.rank, upper, minor, rule, denominator
+    )
+    return Finding("rank", evidence.verdict, _reason(evidence, obstacle), _summary(evidence), evidence, k)
+
+
+def _reason(evidence: RankEvidenceOfLayer, obstacle: str) -> str:
+    k, N = evidence.layer, evidence.samples
+    size = f"F_{k} ({N} x {evidence.width})"
+    if evidence.verdict == PROVED:
+        assert evidence.minor is not None
+        return (
+            f"{size} has rank {N}: the features of all {N} samples are linearly independent over R; "
+            f"a minor of size {N} does not vanish mod {evidence.minor.minor.prime}."
+        )
+    if evidence.verdict == REFUTED:
+        rule = evidence.upper_rule
+        why = (
+            rule.sentence
+            if isinstance(rule, CountingBound)
+            else f"{len(rule.vectors)} independent {rule.side} kernel vectors"
+            if rule is not None
+            else ""
+        )
+        exact = f"rank {evidence.lower}" if evidence.lower == evidence.upper else f"rank at most {evidence.upper}"
+        return f"{size} has {exact}, less than N = {N}: {why}."
+    known = f"the rank of {size} lies between {evidence.lower} and {evidence.upper}"
+    return f"{known}; {obstacle}." if obstacle else f"{known}; the routes tried decide no more."
+
+
+def _summary(evidence: RankEvidenceOfLayer) -> dict[str, object]:
+    rule = evidence.upper_rule
+    return {
+        "layer": evidence.layer,
+        "samples": evidence.samples,
+        "width": evidence.width,
+        "lower": evidence.lower,
+        "upper": evidence.upper,
+        "prime": None if evidence.minor is None else evidence.minor.minor.prime,
+        "substitution": None
+        if evidence.minor is None or evidence.minor.substitution is None
+        else {
+            "denominator": str(evidence.minor.substitution.denominator),
+            "root": evidence.minor.substitution.root,
+        },
+        "upper_rule": None
+        if rule is None
+        else rule.kind
+        if isinstance(rule, CountingBound)
+        else f"{rule.side}-kernel",
+    }

@@ -1,0 +1,94 @@
+"""Floor 4: the statements by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from exactcnn.errors import MisuseError
+from exactcnn.features.instance import Instance
+from exactcnn.statements.assumption_2_4 import decide_assumption_2_4, decide_lemma_2_5
+from exactcnn.statements.assumption_3_1 import decide_assumption_3_1
+from exactcnn.statements.assumption_3_2 import decide_assumption_3_2
+from exactcnn.statements.assumption_4_1 import decide_assumption_4_1
+from exactcnn.statements.finding import Finding
+from exactcnn.statements.rank import decide_rank
+from exactcnn.statements.structure import decide_structure
+
+__all__ = ["STATEMENTS", "Statement", "decide"]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """``decide(instance, layer)`` where layer None means the statement's own choice."""
+
+    name: str
+    meaning: str
+    needs_samples: bool
+    needs_weights: bool
+    decide: Callable[[Instance, int | None], list[Finding]]
+
+
+def _wide(instance: Instance, layer: int | None) -> int:
+    return instance.network.wide_layer(instance.N) if layer is None else layer
+
+
+STATEMENTS: dict[str, Statement] = {
+    statement.name: statement
+    for statement in (
+        Statement(
+            "rank",
+            "F_k has rank N: the features of all samples are linearly independent over R",
+            True,
+            True,
+            lambda instance, layer: [decide_rank(instance, _wide(instance, layer))],
+        ),
+        Statement(
+            "structure",
+            "patches cover all neurons and no two are the same set",
+            False,
+            False,
+            decide_structure,
+        ),
+        Statement(
+            "assumption-2.4",
+            "some filters make the lifted matrix U_k full rank (convolutional layers)",
+            False,
+            False,
+            decide_assumption_2_4,
+        ),
+        Statement(
+            "lemma-2.5", "almost all filters make U_k full rank (convolutional layers)", False, False, decide_lemma_2_5
+        ),
+        Statement(
+            "assumption-3.1",
+            "patches of different samples are different",
+            True,
+            False,
+            lambda instance, layer: [decide_assumption_3_1(instance)],
+        ),
+        Statement(
+            "assumption-3.2",
+            "each hidden activation is continuous, not constant, and bounded as the paper asks",
+            False,
+            False,
+            decide_assumption_3_2,
+        ),
+        Statement(
+            "assumption-4.1",
+            "no pooling, linear output, a wide layer, monotone smooth activations above it, pyramid",
+            True,
+            False,
+            lambda instance, layer: [decide_assumption_4_1(instance)],
+        ),
+    )
+}
+
+
+def decide(statement: str, instance: Instance, layer: int | None = None) -> list[Finding]:
+    """The findings of one statement; MisuseError names the statements that exist."""
+    if statement not in STATEMENTS:
+        raise MisuseError("statement", f"one of {', '.join(STATEMENTS)}", repr(statement))
+    if layer is not None:
+        instance.network.layer(layer)  # range check with its own sentence
+    return STATEMENTS[statement].decide(instance, layer)
