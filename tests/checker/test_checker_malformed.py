@@ -223,7 +223,7 @@ WRONG = [
 
 
 def test_wrong_values_everywhere():
-    """Attacks every field with values of every type, digests corrected; what stays VERIFIED must be harmless."""
+    """Attacks every field with values of every type, digests corrected; survivors must be harmless."""
     certificate = good()
     survivors = set()
     for path in places(certificate):

@@ -1,0 +1,330 @@
+"""Floor 6: the command line.
+
+Exit codes: 0 proved (certificate accepted), 1 refuted (rejected), 2 bad usage or malformed
+input, 3 undecided.  Results go to stdout, progress and complaints to stderr; with ``--json``
+stdout carries one JSON object and nothing else.  Heavy imports wait inside the commands.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from exactcnn.errors import ExactCNNError, UndecidedError
+
+if TYPE_CHECKING:
+    from exactcnn.features.instance import Instance
+    from exactcnn.statements import Finding
+
+PROVED, REFUTED, BAD_INPUT, UNDECIDED, INTERNAL = 0, 1, 2, 3, 70
+_EXIT = {"proved": PROVED, "refuted": REFUTED, "undecided": UNDECIDED}
+_STYLE = {"proved": "bold green", "refuted": "bold red", "undecided": "bold yellow"}
+# Statements shown next to the one asked for, as the theory's hypotheses.
+_HYPOTHESES = ("structure", "assumption-2.4", "assumption-3.1", "assumption-3.2")
+# Patch entries above which comparing all patches (3.1) takes longer than a newcomer waits.
+_CHEAP_PATCH_ENTRIES = 50_000_000
+
+app = typer.Typer(
+    name="exactcnn",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    help="""Decide the theory of wide convolutional networks on your own network and data, exactly.
+
+[bold]exactcnn verify[/bold] answers proved, refuted or undecided and can write a certificate;
+[bold]exactcnn check[/bold] re-verifies certificates with a separate small program.
+
+First result within a minute, on 1,797 embedded digit images:
+
+    exactcnn verify --certificate digits.json
+
+    exactcnn check digits.json
+
+Exit codes: 0 proved or accepted, 1 refuted or rejected, 2 malformed input, 3 undecided.""",
+)
+
+
+@app.callback()
+def _common() -> None:
+    pass
+
+
+def _statement_help() -> str:
+    return (
+        "A statement to decide (repeatable), or 'all': rank, structure, assumption-2.4, lemma-2.5, "
+        "assumption-3.1, assumption-3.2, assumption-4.1. Default: rank."
+    )
+
+
+@app.command()
+def verify(
+    spec: Annotated[
+        Path | None, typer.Argument(help="Spec file, TOML or JSON. Without it: the embedded digits network.")
+    ] = None,
+    data: Annotated[
+        str, typer.Option(help="'digits', or a file: .npz, .csv, .json, or IDX (MNIST; .gz allowed).")
+    ] = "digits",
+    samples: Annotated[int | None, typer.Option(help="Use this many samples. Default: all.")] = None,
+    start: Annotated[int, typer.Option(help="First sample used, counted from 0.")] = 0,
+    scale: Annotated[
+        str | None, typer.Option(help="Multiply all data by this exact rational, e.g. 1/255.")
+    ] = None,
+    layer: Annotated[
+        int | None, typer.Option(help="Layer k. Default for rank: the first hidden layer with n_k >= N.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights file: .json (rationals), .npz or .safetensors (floats, exact).")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed for weights, where no file is given.")] = 0,
+    bits: Annotated[int, typer.Option(help="Bits of each seeded weight.")] = 16,
+    statement: Annotated[list[str] | None, typer.Option(help=_statement_help())] = None,
+    prime: Annotated[int | None, typer.Option(help="Prime for the minor of rank. Default: 2^31 - 1.")] = None,
+    certificate: Annotated[
+        Path | None, typer.Option(help="Write the certificate of the statements asked for to this file.")
+    ] = None,
+    hypotheses: Annotated[
+        bool, typer.Option(help="Also show which hypotheses of the theory hold (never fatal).")
+    ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+) -> None:
+    """Decide statements about a network, data and weights, exactly.
+
+    Example: exactcnn verify net.toml --data train-images-idx3-ubyte.gz --samples 500 --seed 1
+
+    The exit code speaks of the statements asked for; hypotheses that fail are shown, not fatal.
+    """
+    from exactcnn.api import default_network
+    from exactcnn.arithmetic.rationals import parse_rational
+    from exactcnn.data import load
+    from exactcnn.features.instance import Instance
+    from exactcnn.network.spec import read_spec
+    from exactcnn.network.weights import Weights
+    from exactcnn.statements import worst_verdict
+
+    asked = _statements(statement)
+    with _working("reading"):
+        network = default_network() if spec is None else read_spec(spec)
+        if layer is not None:
+            network.layer(layer)
+        factor = None if scale is None else parse_rational(scale, "scale")
+        loaded = load(data, samples=samples, start=start, scale=factor)
+        Instance(network, loaded)
+        chosen = (
+            Weights.from_seed(network, seed, bits) if weights is None else Weights.from_file(network, weights)
+        )
+        instance = Instance(network, loaded, chosen)
+    if prime is not None:
+        from exactcnn.arithmetic.primes import require_prime
+
+        require_prime(prime)
+    found = _decide(instance, asked, layer, prime)
+    context: list[Finding] = []
+    if hypotheses:
+        first = network.layer(1)
+        entries = instance.N * first.patch_count * first.patch_size
+        names = [
+            name
+            for name in _HYPOTHESES
+            if name not in asked and (name != "assumption-3.1" or entries <= _CHEAP_PATCH_ENTRIES)
+        ]
+        context = _decide(instance, names, None, None)
+    written = None
+    if certificate is not None:
+        written = _write(instance, found, certificate)
+    if as_json:
+        _print_json(
+            {
+                "instance": _describe(instance),
+                "findings": [_finding(f, True) for f in found] + [_finding(f, False) for f in context],
+                "certificate": written,
+            }
+        )
+    else:
+        _print_findings(instance, found, context, written)
+    raise typer.Exit(_EXIT[worst_verdict(found)])
+
+
+@app.command()
+def check(
+    files: Annotated[list[str], typer.Argument(help="Certificates to check.")],
+    data: Annotated[
+        str | None, typer.Option(help="Where the data file lies, if a certificate refers to one.")
+    ] = None,
+    max_work: Annotated[int | None, typer.Option(help="Largest number of operations to spend.")] = None,
+    deterministic: Annotated[
+        bool, typer.Option(help="Recompute determinants instead of trusting Fiat-Shamir evidence.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+) -> None:
+    """Re-verify certificates with the independent checker.
+
+    The checker shares no code with the prover and needs only Python's standard library; the
+    same as: python -m exactcnn.checker FILE...
+
+    Exit codes: 0 VERIFIED, 1 REJECTED, 2 MALFORMED.
+    """
+    from exactcnn.checker.__main__ import main as checker_main
+
+    arguments = [*(["--json"] if as_json else []), *(["--deterministic"] if deterministic else [])]
+    arguments += [] if data is None else ["--data", data]
+    arguments += [] if max_work is None else ["--max-work", str(max_work)]
+    raise typer.Exit(checker_main([*arguments, "--", *files]))
+
+
+def _statements(asked: list[str] | None) -> list[str]:
+    from exactcnn.errors import MalformedError
+    from exactcnn.statements import STATEMENTS
+
+    names = asked or ["rank"]
+    if "all" in names:
+        return list(STATEMENTS)
+    for name in names:
+        if name not in STATEMENTS:
+            raise MalformedError("statement", f"all or one of {', '.join(STATEMENTS)}", repr(name))
+    return list(dict.fromkeys(names))
+
+
+def _decide(instance: Instance, names: list[str], layer: int | None, prime: int | None) -> list[Finding]:
+    from exactcnn.statements import decide
+    from exactcnn.statements.rank import decide_rank
+
+    findings: list[Finding] = []
+    for name in names:
+        with _working(f"deciding {name}"):
+            if name == "rank" and prime is not None:
+                k = instance.network.wide_layer(instance.N) if layer is None else layer
+                findings.append(decide_rank(instance, k, prime))
+            else:
+                findings += decide(name, instance, layer)
+    return findings
+
+
+def _write(instance: Instance, findings: list[Finding], path: Path) -> dict[str, Any] | None:
+    import hashlib
+
+    from exactcnn.certificates import make_certificate, write_certificate
+
+    try:
+        with _working("writing the certificate"):
+            made = make_certificate(instance, findings)
+            write_certificate(made, path)
+    except UndecidedError as error:
+        typer.echo(f"no certificate written: {error}", err=True)
+        return None
+    return {
+        "path": str(path),
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "claims": len(made["claims"]),
+    }
+
+
+@contextmanager
+def _working(what: str) -> Iterator[None]:
+    """A spinner with the elapsed time on stderr, if a person is watching."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        progress.add_task(what, total=None)
+        yield
+
+
+def _describe(instance: Instance) -> dict[str, Any]:
+    samples, weights = instance.need_samples(), instance.need_weights()
+    origin = weights.origin
+    return {
+        "network": instance.network.to_json(),
+        "widths": list(instance.network.widths),
+        "parameters": instance.network.parameter_count,
+        "samples": instance.N,
+        "data": samples.source,
+        "weights": "file" if origin is None else {"seed": origin.seed, "bits": origin.bits},
+    }
+
+
+def _finding(finding: Finding, asked: bool) -> dict[str, Any]:
+    return {
+        "statement": finding.statement,
+        "verdict": finding.verdict,
+        "reason": finding.reason,
+        "evidence": dict(finding.summary),
+        "layer": finding.layer,
+        "asked": asked,
+    }
+
+
+def _print_json(record: dict[str, Any]) -> None:
+    typer.echo(json.dumps(record, allow_nan=False))
+
+
+def _print_findings(
+    instance: Instance, found: list[Finding], context: list[Finding], written: dict[str, Any] | None
+) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    console.print(escape(f"{instance.network.name}: {instance.network.describe()}"), highlight=False)
+    origin = instance.need_weights().origin
+    weights = "weights from file" if origin is None else f"weights from seed {origin.seed}, {origin.bits} bits"
+    console.print(escape(f"{instance.N} samples of {instance.need_samples().source}; {weights}"), highlight=False)
+    table = Table(show_lines=False, pad_edge=False, expand=False)
+    table.add_column("statement", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("reason")
+    for finding in found:
+        style = _STYLE[finding.verdict]
+        table.add_row(finding.statement, f"[{style}]{finding.verdict}[/]", escape(finding.reason))
+    if context:
+        table.add_section()
+        for finding in context:
+            table.add_row(
+                f"[dim]{finding.statement}[/]", f"[dim]{finding.verdict}[/]", f"[dim]{escape(finding.reason)}[/]"
+            )
+    console.print(table)
+    if context:
+        console.print("Below the line: hypotheses of the theory, shown for information.", style="dim")
+    if written is not None:
+        console.print(escape(f"certificate: {written['path']} ({written['claims']} claims)"), highlight=False)
+        console.print(escape(f"check it:    exactcnn check {written['path']}"), highlight=False)
+
+
+def main() -> None:
+    """Run the command line; every foreseeable failure is one sentence and an exit code."""
+    wants_json = "--json" in sys.argv[1:]
+    try:
+        app()
+    except ExactCNNError as error:
+        _fail(str(error), UNDECIDED if isinstance(error, UndecidedError) else BAD_INPUT, wants_json)
+    except KeyboardInterrupt:
+        _fail("interrupted", 130, wants_json)
+    except MemoryError:
+        _fail("this needs more memory than the machine has; take fewer samples", UNDECIDED, wants_json)
+    except Exception as error:
+        if os.environ.get("EXACTCNN_DEBUG"):
+            raise
+        _fail(
+            f"internal error, please report it: {type(error).__name__}: {error} (EXACTCNN_DEBUG=1 shows more)",
+            INTERNAL,
+            wants_json,
+        )
+
+
+def _fail(sentence: str, code: int, wants_json: bool) -> None:
+    sentence = " ".join(sentence.split())
+    typer.echo(f"exactcnn: {sentence}", err=True)
+    if wants_json:
+        typer.echo(json.dumps({"error": sentence}))
+    sys.exit(code)
