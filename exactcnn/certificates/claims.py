@@ -44,7 +44,7 @@ def claim_of(finding: Finding, instance: Instance) -> Claim | None:
 
 def needs_samples(evidence: Any) -> bool:
     """Does the claim speak of the data?"""
-    return isinstance(evidence, (RankEvidenceOfLayer, PatchCollision))
+    return isinstance(evidence, (RankEvidenceOfLayer, PatchCollision, ClausesOfAssumption41))
 
 
 def weights_needed(evidence: Any) -> int:

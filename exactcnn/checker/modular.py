@@ -64,7 +64,7 @@ def is_nonsingular(rows: Iterable[list[int]], p: int, budget: Budget) -> bool:
         pivot, inverse = matrix.pop(best), pow(last.pop(best), -1, p)
         support = [(j, b) for j, b in enumerate(pivot) if b]
         sparse = 3 * len(support) < len(pivot)
-        work = len(pivot) + (len(last) - last.count(0)) * (4 * len(support) if sparse else 2 * len(pivot))
+        work = len(pivot) + (len(last) - last.count(0)) * (6 * len(support) if sparse else 5 * len(pivot))
         budget.spend(work + len(last), "the elimination")
         for entry, row in zip(last, matrix, strict=True):
             c = entry * inverse % p
