@@ -80,7 +80,8 @@ def verify(
         int | None, typer.Option(help="Layer k. Default for rank: the first hidden layer with n_k >= N.")
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="Weights file: .json (rationals), .npz or .safetensors (floats, exact).")
+        Path | None,
+        typer.Option(help="Weights file: .json (rationals), .npz or .safetensors (floats, exact)."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed for weights, where no file is given.")] = 0,
     bits: Annotated[int, typer.Option(help="Bits of each seeded weight.")] = 16,
@@ -278,8 +279,12 @@ def _print_findings(
     console = Console()
     console.print(escape(f"{instance.network.name}: {instance.network.describe()}"), highlight=False)
     origin = instance.need_weights().origin
-    weights = "weights from file" if origin is None else f"weights from seed {origin.seed}, {origin.bits} bits"
-    console.print(escape(f"{instance.N} samples of {instance.need_samples().source}; {weights}"), highlight=False)
+    weights = (
+        "weights from file" if origin is None else f"weights from seed {origin.seed}, {origin.bits} bits"
+    )
+    console.print(
+        escape(f"{instance.N} samples of {instance.need_samples().source}; {weights}"), highlight=False
+    )
     table = Table(show_lines=False, pad_edge=False, expand=False)
     table.add_column("statement", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
@@ -291,7 +296,9 @@ def _print_findings(
         table.add_section()
         for finding in context:
             table.add_row(
-                f"[dim]{finding.statement}[/]", f"[dim]{finding.verdict}[/]", f"[dim]{escape(finding.reason)}[/]"
+                f"[dim]{finding.statement}[/]",
+                f"[dim]{finding.verdict}[/]",
+                f"[dim]{escape(finding.reason)}[/]",
             )
     console.print(table)
     if context:
@@ -316,7 +323,7 @@ def main() -> None:
         if os.environ.get("EXACTCNN_DEBUG"):
             raise
         _fail(
-            f"internal error, please report it: {type(error).__name__}: {error} (EXACTCNN_DEBUG=1 shows more)",
+            f"internal error, please report it: {type(error).__name__}: {error} (EXACTCNN_DEBUG=1 for more)",
             INTERNAL,
             wants_json,
         )

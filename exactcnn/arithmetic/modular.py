@@ -38,12 +38,14 @@ def matmul(A: np.ndarray, B: np.ndarray, modulus: int) -> np.ndarray:
     if n > _LONGEST_INNER:
         half = n // 2
         left = matmul(A[..., :half], B[:half], modulus)
-        return (left + matmul(A[..., half:], B[half:], modulus)) % modulus
+        both: np.ndarray = (left + matmul(A[..., half:], B[half:], modulus)) % modulus
+        return both
     A_low, A_high = (A & 0xFFFF).astype(np.float64), (A >> 16).astype(np.float64)
     B_low, B_high = (B & 0xFFFF).astype(np.float64), (B >> 16).astype(np.float64)
 
     def limb(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
-        return (X @ Y).astype(np.int64) % modulus
+        product: np.ndarray = (X @ Y).astype(np.int64) % modulus
+        return product
 
     shift = (1 << 16) % modulus
     total = limb(A_high, B_high) * shift % modulus

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from exactcnn.errors import MisuseError
 
-__all__ = ["LARGEST_PRIME", "default_primes", "is_prime", "require_prime", "odd_order_element"]
+__all__ = ["LARGEST_PRIME", "default_primes", "is_prime", "odd_order_element", "require_prime"]
 
 # The vectorised kernels of `modular` multiply two residues in 64 bits.
 LARGEST_PRIME = 2**31 - 1

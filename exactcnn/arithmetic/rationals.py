@@ -126,8 +126,7 @@ class RationalArray:
         given = np.asarray(self.numerators)
         denominator = self.denominator
         if isinstance(denominator, bool) or not isinstance(denominator, int) or denominator < 1:
-            found = type(denominator).__name__
-            raise MisuseError("denominator", "an int of at least 1", f"another {found}")
+            raise MisuseError("denominator", "a positive integer", denominator)
         numbers = _narrow(given)
         common = _common_divisor(numbers, denominator)
         if common > 1:

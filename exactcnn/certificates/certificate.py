@@ -56,4 +56,6 @@ def write_certificate(certificate: dict[str, Any], path: str | Path) -> None:
         partial.write_bytes(canonical_json(certificate) + b"\n")
         os.replace(partial, path)
     except OSError as error:
-        raise MalformedError(f"certificate {path}", "a file that can be written", error.strerror or error) from None
+        raise MalformedError(
+            f"certificate {path}", "a file that can be written", error.strerror or error
+        ) from None

@@ -29,7 +29,8 @@ def challenges(instance: dict[str, Any], claim: dict[str, Any], prime: int, size
     while power < 2**_SECURITY_BITS:
         count, power = count + 1, power * prime
     return [
-        uniform_residues(b"exactcnn/fiat-shamir/1/" + h + j.to_bytes(4, "big"), size, prime) for j in range(count)
+        uniform_residues(b"exactcnn/fiat-shamir/1/" + h + j.to_bytes(4, "big"), size, prime)
+        for j in range(count)
     ]
 
 

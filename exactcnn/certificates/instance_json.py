@@ -28,7 +28,8 @@ def instance_to_json(instance: Instance, *, samples: bool, weights_upto: int) ->
 def digests(instance: dict[str, Any]) -> dict[str, str | None]:
     """The digests of the parts and of the whole."""
     parts: dict[str, str | None] = {
-        key: None if instance[key] is None else digest(instance[key]) for key in ("network", "data", "weights")
+        key: None if instance[key] is None else digest(instance[key])
+        for key in ("network", "data", "weights")
     }
     parts["instance"] = digest(instance)
     return parts

@@ -1,4 +1,7 @@
-"""Floor 2: samples from wherever the user says."""
+"""Floor 2: samples from wherever the user says: one door for the command line and for Python.
+
+Conventions.  The name decides the format; the content must then be of that format.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from exactcnn.data.digits import load_digits
+from exactcnn.data.files import check_file
 from exactcnn.data.idx import load_idx
 from exactcnn.data.samples import Samples
 from exactcnn.data.tables import load_csv, load_json_samples, load_npz
@@ -13,36 +17,35 @@ from exactcnn.errors import MalformedError
 
 __all__ = ["load"]
 
+_LOADERS = {".npz": load_npz, ".csv": load_csv, ".json": load_json_samples, ".gz": load_idx}
+
 
 def load(
     source: str | Path = "digits",
     *,
     samples: int | None = None,
     start: int = 0,
-    scale: Fraction | None = None,
+    scale: Fraction | int | None = None,
     field: str = "data",
 ) -> Samples:
     """The word ``digits``, or a path: .npz, .csv, .json, or IDX (..idx3-ubyte, .gz or not).
 
-    Nothing is rounded; pixels stay integers unless ``scale``, an exact rational, is given.
-    Raises MalformedError with one sentence for anything else.
+    ``samples`` of them (None: all) from number ``start`` on.  Nothing is rounded; pixels stay
+    integers unless ``scale``, an exact rational, is given.  Raises MalformedError with one
+    sentence for anything else.
+
+    >>> load("digits", samples=5, start=1, scale=Fraction(1, 16)).x
+    RationalArray(shape=(5, 64), denominator=16)
     """
     if str(source) == "digits":
         loaded = load_digits()
     else:
         path = Path(source)
-        suffix = path.suffix.lower()
-        if suffix == ".npz":
-            loaded = load_npz(path, field)
-        elif suffix == ".csv":
-            loaded = load_csv(path, field)
-        elif suffix == ".json":
-            loaded = load_json_samples(path, field)
-        elif "idx" in path.name.lower() or suffix == ".gz" or path.is_dir() or not path.exists():
-            loaded = load_idx(path, field)
-        else:
-            raise MalformedError(
-                field, "digits, or a file .npz, .csv, .json or IDX (name with idx, .gz allowed)", path.name
-            )
+        check_file(path, field)
+        loader = _LOADERS.get(path.suffix.lower(), load_idx if "idx" in path.name.lower() else None)
+        if loader is None:
+            expected = "digits, or a file .npz, .csv, .json or IDX (name with idx, .gz allowed)"
+            raise MalformedError(field, expected, repr(path.name))
+        loaded = loader(path, field)
     loaded = loaded.take(samples, start)
     return loaded if scale is None else loaded.scaled(scale)

@@ -65,7 +65,9 @@ def _restriction_bound(network: Network, samples: Samples, counts: np.ndarray) -
     T, P = layer.filters, layer.patch_count
     order = np.argsort(counts, kind="stable")
     best, best_size = T * P, 0
-    sizes = sorted({min(P, 2**e) for e in range(P.bit_length() + 1)} | {min(P, 3 * 2**e) for e in range(P.bit_length())})
+    sizes = sorted(
+        {min(P, 2**e) for e in range(P.bit_length() + 1)} | {min(P, 3 * 2**e) for e in range(P.bit_length())}
+    )
     for size in sizes:
         pixels = _pixels(network, order[:size])
         bound = T * (P - size) + distinct_samples(samples, pixels)

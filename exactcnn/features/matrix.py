@@ -150,7 +150,8 @@ class FeatureMatrix:
             if not denominator.all():
                 raise UndecidedError(f"u -> {root} meets a pole in GF({prime})")
             numerator = power if name == "sigmoid" else (power - 1) % prime
-            return numerator * modular.inverse(denominator, prime) % prime
+            image: np.ndarray = numerator * modular.inverse(denominator, prime) % prime
+            return image
         if name == "gaussian":
             square = n * n % (prime - 1)
             return modular.powers(root, -square, prime)
@@ -162,7 +163,8 @@ class FeatureMatrix:
             denominator = (power + 1) % prime
             if not denominator.all():
                 raise UndecidedError(f"u -> {root} meets a pole in GF({prime})")
-            return t * (power * modular.inverse(denominator, prime) % prime) % prime
+            product: np.ndarray = t * (power * modular.inverse(denominator, prime) % prime) % prime
+            return product
         alpha = dict(activation.parameters)["alpha"]
         if alpha.denominator % prime == 0:
             raise UndecidedError(f"{prime} divides the denominator of alpha")

@@ -23,7 +23,9 @@ class FeatureMinor:
     substitution: Substitution | None
 
 
-def feature_minor(features: FeatureMatrix, prime: int | None = None, *, enough: int | None = None) -> FeatureMinor:
+def feature_minor(
+    features: FeatureMatrix, prime: int | None = None, *, enough: int | None = None
+) -> FeatureMinor:
     """The largest minor found over a few primes; stops at ``enough`` or min(N, n_k).
 
     A small rank mod p proves nothing, so a failed prime is replaced and the best kept.

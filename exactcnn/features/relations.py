@@ -73,7 +73,7 @@ def feature_kernel(features: FeatureMatrix, found: FeatureMinor) -> Kernel | Non
     if N * n > _LARGEST_KERNEL_MATRIX:
         return None
     if features.domain == "rational":
-        return rational_kernel(features.exact.numerators, found.minor, "left" if N <= n else "right")
+        return rational_kernel(features.exact.numerators, found.minor, "left" if n >= N else "right")
     assert found.substitution is not None
     image, _ = features.residues(found.minor.prime, found.substitution.root)
     best: Kernel | None = None

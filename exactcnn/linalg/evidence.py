@@ -101,7 +101,7 @@ class Kernel:
         rows = A[used]
         V = fmpz_mat(len(self.vectors), len(used), self.dense()[:, used].ravel().tolist())
         product = V * fmpz_mat(len(used), A.shape[1], [int(v) for v in rows.ravel().tolist()])
-        return product == fmpz_mat(len(self.vectors), A.shape[1])
+        return bool(product == fmpz_mat(len(self.vectors), A.shape[1]))
 
 
 @dataclass(frozen=True)

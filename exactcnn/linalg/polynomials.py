@@ -60,9 +60,7 @@ def _times(a: Monomial, b: Monomial) -> Monomial:
     return tuple(sorted(exponents.items()))
 
 
-def annihilates(
-    vector: PolynomialVector, lines: Mapping[int, Sequence[tuple[int, Polynomial]]]
-) -> bool:
+def annihilates(vector: PolynomialVector, lines: Mapping[int, Sequence[tuple[int, Polynomial]]]) -> bool:
     """Is sum_i v_i * lines[i] = 0?  ``lines[i]`` lists (place, polynomial) of line i of A."""
     total: dict[tuple[int, Monomial], int] = {}
     for index, polynomial in vector.entries:
@@ -155,7 +153,9 @@ def polynomial_rank(
         solution = null_vector([[matrix[i][j] for i in chosen] for j in minor.columns], variables)
         if solution is None:
             continue
-        entries = tuple((i, p) for i, p in sorted(zip(chosen, solution, strict=True), key=lambda e: e[0]) if p)
+        entries = tuple(
+            (i, p) for i, p in sorted(zip(chosen, solution, strict=True), key=lambda e: e[0]) if p
+        )
         vector = PolynomialVector(free, entries)
         lines = {i: [(j, matrix[i][j]) for j in range(n) if matrix[i][j]] for i in chosen}
         if annihilates(vector, lines):

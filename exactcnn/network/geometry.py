@@ -146,13 +146,12 @@ def grid_patches(
     place = np.broadcast_to(place, (*out, *kernel)).reshape(positions, window)
 
     # Number every place of the padded grid: the real neuron there, or a new padding neuron.
-    grid = below.size + np.arange(below.channels * prod(padded_extents), dtype=np.int64)
-    grid = grid.reshape(below.channels, *padded_extents)
+    numbers = below.size + np.arange(below.channels * prod(padded_extents), dtype=np.int64)
+    grid = numbers.reshape(below.channels, *padded_extents)
     inside = tuple(slice(pad, pad + e) for e, pad in zip(below.extents, padding, strict=True))
     grid[(slice(None), *inside)] = below.units()
-    grid = grid.reshape(below.channels, -1)
 
-    indices = grid[:, place]  # (C, positions, window)
+    indices = grid.reshape(below.channels, -1)[:, place]  # (C, positions, window)
     if per_channel:
         indices = indices.transpose(1, 0, 2).reshape(positions * below.channels, window)
     else:

@@ -2,21 +2,32 @@
 
 JSON rationals ``{"layers": [{"W": [[..]], "b": [..]}, null, ..]}`` give a list; NPZ and
 safetensors give named arrays, floats taken as the dyadic rationals they are.
+
+Conventions.  No network knowledge: shapes are checked only for being shapes.  safetensors is
+an optional package; BF16 and the 8-bit floats, which NumPy does not have, are refused by name.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 
 from exactcnn.arithmetic.rationals import RationalArray
-from exactcnn.data.files import load_json, read_bytes
+from exactcnn.data.files import load_json, read_bytes, within
 from exactcnn.data.tables import read_npz
 from exactcnn.errors import MalformedError
 
 __all__ = ["LayerArrays", "read_weight_file"]
+
+_TENSOR_TYPES = {
+    f"{letter}{8 * width}": np.dtype(f"<{kind}{width}")
+    for letter, kind, widths in (("F", "f", (2, 4, 8)), ("I", "i", (1, 2, 4, 8)), ("U", "u", (1, 2, 4, 8)))
+    for width in widths
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,17 +39,22 @@ class LayerArrays:
 
 
 def read_weight_file(path: str | Path) -> list[LayerArrays | None] | dict[str, RationalArray]:
-    """Arrays of a .json, .npz or .safetensors file; MalformedError for anything else."""
+    """Arrays of a .json file (a list, an entry a layer), or of a .npz or .safetensors file (by name).
+
+    MalformedError, naming file, array and index, for anything else: floats in JSON, NaN and
+    infinities, other dtypes, ragged or empty W, unknown or repeated keys, damaged files.
+    """
     path = Path(path)
-    field = f"weights {path}"
+    field = f"weights {path}" if str(path).isprintable() else f"weights {str(path)!a}"
     suffix = path.suffix.lower()
     if suffix == ".json":
         return _from_json(load_json(read_bytes(path, field), field), field)
     if suffix == ".npz":
-        return {name: RationalArray.from_numpy(array, f"{field}.{name}") for name, array in read_npz(path, field)[0].items()}
+        arrays, _ = read_npz(path, field)
+        return {name: RationalArray.from_numpy(array, within(field, name)) for name, array in arrays.items()}
     if suffix == ".safetensors":
         return _from_safetensors(path, field)
-    raise MalformedError(field, "a file .json, .npz or .safetensors", path.name)
+    raise MalformedError(field, "a file .json, .npz or .safetensors", repr(path.name))
 
 
 def _from_json(content: Any, field: str) -> list[LayerArrays | None]:
@@ -52,39 +68,45 @@ def _from_json(content: Any, field: str) -> list[LayerArrays | None]:
             continue
         if not isinstance(entry, dict) or "W" not in entry or set(entry) - {"W", "b"}:
             raise MalformedError(where, 'null or an object with "W" and perhaps "b"', _brief(entry))
-        if not isinstance(entry["W"], list) or not entry["W"]:
-            raise MalformedError(f"{where}.W", "a list of rows", _brief(entry["W"]))
-        W = RationalArray.from_fractions(entry["W"], f"{where}.W")
-        if W.ndim != 2:
-            raise MalformedError(f"{where}.W", "a list of rows of numbers", f"{W.ndim} axes")
-        b = None
-        if entry.get("b") is not None:
-            if not isinstance(entry["b"], list):
-                raise MalformedError(f"{where}.b", "a list of numbers", _brief(entry["b"]))
-            b = RationalArray.from_fractions(entry["b"], f"{where}.b")
-            if b.ndim != 1:
-                raise MalformedError(f"{where}.b", "a list of numbers", f"{b.ndim} axes")
+        W = _array(entry["W"], 2, f"{where}.W", "a list of rows of numbers")
+        b = None if entry.get("b") is None else _array(entry["b"], 1, f"{where}.b", "a list of numbers")
         entries.append(LayerArrays(W, b))
     return entries
 
 
+def _array(content: Any, ndim: int, field: str, expected: str) -> RationalArray:
+    if not isinstance(content, list):
+        raise MalformedError(field, expected, _brief(content))
+    array = RationalArray.from_fractions(content, field)
+    if array.ndim != ndim or 0 in array.shape:
+        raise MalformedError(field, f"{expected}, none empty", f"shape {array.shape}")
+    return array
+
+
 def _brief(value: Any) -> str:
     if isinstance(value, dict):
-        return f"an object with keys {', '.join(sorted(map(str, value))) or 'none'}"
+        return f"an object with keys {sorted(value)!a}"
     return f"{type(value).__name__} {str(value)[:60]}"
 
 
 def _from_safetensors(path: Path, field: str) -> dict[str, RationalArray]:
     try:
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
+        library = import_module("safetensors")
     except ImportError:
         raise MalformedError(
             field, "the optional package safetensors (pip install 'exactcnn[safetensors]')", "not installed"
         ) from None
     raw = read_bytes(path, field)
     try:
-        arrays = load(raw)
-    except (SafetensorError, KeyError, ValueError, TypeError) as error:
-        raise MalformedError(field, "a safetensors file of float or integer arrays", error) from None
-    return {name: RationalArray.from_numpy(array, f"{field}.{name}") for name, array in arrays.items()}
+        tensors = library.deserialize(raw)
+    except (library.SafetensorError, ValueError) as error:
+        raise MalformedError(field, "a safetensors file", error) from None
+    arrays: dict[str, RationalArray] = {}
+    for name, tensor in tensors:
+        where = within(field, name)
+        dtype = _TENSOR_TYPES.get(tensor["dtype"])
+        if dtype is None:
+            raise MalformedError(where, "integers or F16, F32, F64 values", f"dtype {tensor['dtype']}")
+        values = np.frombuffer(bytes(tensor["data"]), dtype=dtype).reshape(tensor["shape"])
+        arrays[name] = RationalArray.from_numpy(values, where)
+    return arrays

@@ -90,7 +90,9 @@ class Weights:
     ) -> Weights:
         """Given weights, their shapes checked against ``network``."""
         if len(layers) != network.depth:
-            raise MalformedError(f"{field}.layers", f"{network.depth} entries, one for each layer", len(layers))
+            raise MalformedError(
+                f"{field}.layers", f"{network.depth} entries, one for each layer", len(layers)
+            )
         for layer, entry in zip(network.layers, layers, strict=True):
             _check(layer, entry, f"{field}.{layer.field}")
         return Weights(tuple(layers))
@@ -161,9 +163,7 @@ def _check(layer: Layer, entry: LayerWeights | None, field: str) -> None:
         raise MalformedError(f"{field}.b", f"shape {(layer.bias_length,)} (per {layer.bias})", entry.b.shape)
 
 
-def _assign(
-    network: Network, arrays: Mapping[str, RationalArray], field: str
-) -> list[LayerWeights | None]:
+def _assign(network: Network, arrays: Mapping[str, RationalArray], field: str) -> list[LayerWeights | None]:
     """Name -> layer, for the paper's names or PyTorch's."""
     weighted = [layer for layer in network.layers if layer.weight_shape is not None]
     if "W" + str(weighted[0].index) in arrays:
@@ -210,7 +210,9 @@ def _from_torch(layer: Layer, W: RationalArray, field: str) -> RationalArray:
     assert layer.weight_shape is not None
     size, filters = layer.weight_shape
     if W.shape[0] != filters or W.numerators.size != size * filters:
-        raise MalformedError(field, f"PyTorch's shape ({filters}, ..) with {size} entries per filter", W.shape)
+        raise MalformedError(
+            field, f"PyTorch's shape ({filters}, ..) with {size} entries per filter", W.shape
+        )
     flat = W.numerators.reshape(filters, size)
     if layer.kind == "dense" and layer.below.channels > 1:
         # PyTorch flattens (C, H, W); column number c * prod(e) + pos belongs to unit units[c, pos].

@@ -37,7 +37,7 @@ def _decide(instance: Instance, layer: int | None, statement: str) -> list[Findi
             Finding(
                 statement,
                 PROVED,
-                f"It speaks of convolutional layers and {where} has none (for a fully connected layer U = W).",
+                f"It speaks of convolutional layers and {where} has none (fully connected: U = W).",
                 {"layers": []},
                 layer=layer,
             )

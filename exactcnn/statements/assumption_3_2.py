@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from exactcnn.features.instance import Instance
-from exactcnn.network.activations import Activation, decide_assumption_3_2 as decide
+from exactcnn.network.activations import Activation
+from exactcnn.network.activations import decide_assumption_3_2 as decide
 from exactcnn.statements.finding import Finding
 
 __all__ = ["ActivationEvidence", "decide_assumption_3_2"]

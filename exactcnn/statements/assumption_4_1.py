@@ -8,6 +8,7 @@ satisfy 3.2; sigma_{k+1}..sigma_{L-1} strictly monotone and differentiable; n_{k
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from exactcnn.features.instance import Instance
 from exactcnn.network.activations import Activation, decide_assumption_3_2
@@ -50,7 +51,9 @@ def decide_assumption_4_1(instance: Instance) -> Finding:
     summary = {"layers": [{"layer": k, "clauses": dict(clauses)} for k, clauses in rows]}
     holding = [k for k, clauses in rows if all(v is True for v in clauses.values())]
     if holding:
-        reason = f"All clauses hold with k = {holding[0]} (n_k = {network.layer(holding[0]).width} >= N = {N})."
+        reason = (
+            f"All clauses hold with k = {holding[0]} (n_k = {network.layer(holding[0]).width} >= N = {N})."
+        )
         return Finding("assumption-4.1", PROVED, reason, summary, evidence, holding[0])
     if not rows:
         reason = "The network has no hidden layer."
@@ -74,7 +77,7 @@ def _clauses(network: Network, N: int, k: int) -> dict[str, bool | None]:
         "wide": network.layer(k).width >= N,
         "hidden-3.2": _all([_satisfies_3_2(a) for a in hidden]),
         "monotone": _all([_monotone(a) for a in above]),
-        "pyramid": all(a >= b for a, b in zip(widths, widths[1:], strict=False)),
+        "pyramid": all(a >= b for a, b in pairwise(widths)),
     }
 
 

@@ -89,7 +89,9 @@ def _reason(evidence: RankEvidenceOfLayer, obstacle: str) -> str:
             if rule is not None
             else ""
         )
-        exact = f"rank {evidence.lower}" if evidence.lower == evidence.upper else f"rank at most {evidence.upper}"
+        exact = (
+            f"rank {evidence.lower}" if evidence.lower == evidence.upper else f"rank at most {evidence.upper}"
+        )
         return f"{size} has {exact}, less than N = {N}: {why}."
     known = f"the rank of {size} lies between {evidence.lower} and {evidence.upper}"
     return f"{known}; {obstacle}." if obstacle else f"{known}; the routes tried decide no more."

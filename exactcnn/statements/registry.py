@@ -58,7 +58,11 @@ STATEMENTS: dict[str, Statement] = {
             decide_assumption_2_4,
         ),
         Statement(
-            "lemma-2.5", "almost all filters make U_k full rank (convolutional layers)", False, False, decide_lemma_2_5
+            "lemma-2.5",
+            "almost all filters make U_k full rank (convolutional layers)",
+            False,
+            False,
+            decide_lemma_2_5,
         ),
         Statement(
             "assumption-3.1",

@@ -26,10 +26,14 @@ def decide_structure(instance: Instance, layer: int | None = None) -> list[Findi
             "equal": [list(pair) for pair in found.equal[:1000]],
         }
         verdict = PROVED if found.holds else REFUTED
-        findings.append(Finding("structure", verdict, _reason(entry.index, found), summary, found, entry.index))
+        findings.append(
+            Finding("structure", verdict, _reason(entry.index, found), summary, found, entry.index)
+        )
     if not findings:
         findings.append(
-            Finding("structure", PROVED, "Fully connected layers have one patch of all neurons.", {}, None, layer)
+            Finding(
+                "structure", PROVED, "Fully connected layers have one patch of all neurons.", {}, None, layer
+            )
         )
     return findings
 

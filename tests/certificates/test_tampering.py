@@ -79,9 +79,33 @@ def replacements(value):
     if isinstance(value, bool):
         yield from (not value, 1, None)
     elif isinstance(value, int):
-        yield from (value + 1, value - 1, -value, 0, 2, value * 2 + 1, 2**40, str(value), float(value), None, [value])
+        yield from (
+            value + 1,
+            value - 1,
+            -value,
+            0,
+            2,
+            value * 2 + 1,
+            2**40,
+            str(value),
+            float(value),
+            None,
+            [value],
+        )
     elif isinstance(value, str):
-        yield from (value + "0", "", "rank", "proved", "refuted", "undecided", "1/2", "sigmoid", "identity", 7, None)
+        yield from (
+            value + "0",
+            "",
+            "rank",
+            "proved",
+            "refuted",
+            "undecided",
+            "1/2",
+            "sigmoid",
+            "identity",
+            7,
+            None,
+        )
     elif isinstance(value, list):
         yield from ([], value + value[:1], value[1:], value[:-1], value[::-1], {}, None)
     elif isinstance(value, dict):
@@ -140,10 +164,14 @@ def rebuilt(record):
         if entry is None:
             entries.append(None)
             continue
-        W = RationalArray.from_integers([[int(v) for v in row] for row in entry["W"]["rows"]], int(entry["W"]["denominator"]))
+        W = RationalArray.from_integers(
+            [[int(v) for v in row] for row in entry["W"]["rows"]], int(entry["W"]["denominator"])
+        )
         b = None
         if entry["b"] is not None:
-            b = RationalArray.from_integers([int(v) for v in entry["b"]["values"]], int(entry["b"]["denominator"]))
+            b = RationalArray.from_integers(
+                [int(v) for v in entry["b"]["values"]], int(entry["b"]["denominator"])
+            )
         entries.append(LayerWeights(W, b))
     return Instance(net, samples, Weights(tuple(entries)))
 
@@ -160,8 +188,9 @@ def assert_true(certificate_):
         inst = rebuilt(certificate_["instance"])
     except exactcnn.MalformedError as error:
         # The prover's size limits are tighter than the format's (a stride of 2^40, say).
-        assert str(2**40) in str(error) or "200 characters" in str(error), error
-        return
+        if str(2**40) in str(error) or "200 characters" in str(error):
+            return
+        raise
     for claim in certificate_["claims"]:
         name = claim["statement"]
         if name in ("rank", "assumption-2.4", "lemma-2.5"):

@@ -36,7 +36,9 @@ def rational_matrices(draw):
         raw = draw(st.lists(st.lists(entry, min_size=n, max_size=n), min_size=m, max_size=m))
         rows = [[Fraction(v) for v in row] for row in raw]
     if kind == "repeated" and m > 1:
-        rows[-1] = [v * draw(st.sampled_from([Fraction(1, 3), Fraction(-2), Fraction(5, 7)])) for v in rows[0]]
+        rows[-1] = [
+            v * draw(st.sampled_from([Fraction(1, 3), Fraction(-2), Fraction(5, 7)])) for v in rows[0]
+        ]
     return m, n, rows
 
 
@@ -61,7 +63,9 @@ def test_rational_rank_and_both_bounds_agree_with_sympy_and_flint(matrix, prime)
     A = as_integers(m, n, rows)
     expected = int(flint.fmpz_mat(m, n, [int(v) for v in A.ravel()]).rank()) if m and n else 0
     if m and n:
-        sympy_rank = DomainMatrix([[QQ(v.numerator, v.denominator) for v in row] for row in rows], (m, n), QQ).rank()
+        sympy_rank = DomainMatrix(
+            [[QQ(v.numerator, v.denominator) for v in row] for row in rows], (m, n), QQ
+        ).rank()
         assert sympy_rank == expected
     evidence = rank(A, prime=prime)
     assert evidence.lower == evidence.upper == evidence.rank == expected

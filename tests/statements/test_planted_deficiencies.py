@@ -144,7 +144,9 @@ def test_deep_relu_bottleneck(seed):
     )
     inst = instance(net, rows, weights)
     F = naive_relu_features(rows, inst, 3)
-    expected = flint.fmpq_mat(len(F), len(F[0]), [flint.fmpq(v.numerator, v.denominator) for row in F for v in row])
+    expected = flint.fmpq_mat(
+        len(F), len(F[0]), [flint.fmpq(v.numerator, v.denominator) for row in F for v in row]
+    )
     assert_exact_rank(inst, expected.rank(), k=3)
     assert expected.rank() <= 2
 

@@ -1,0 +1,60 @@
+"""The real MNIST files, and that what a certificate says about them is what the checker reads."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from exactcnn.checker.instance import load_data
+from exactcnn.data import load
+
+pytestmark = pytest.mark.mnist
+
+
+@pytest.fixture(scope="module")
+def mnist() -> Path:
+    """EXACTCNN_MNIST, or shared/data/mnist beside one of the folders above this file."""
+    named = os.environ.get("EXACTCNN_MNIST")
+    candidates = (
+        [Path(named)] if named else [up / "shared/data/mnist" for up in Path(__file__).resolve().parents]
+    )
+    for folder in candidates:
+        if (folder / "train-images-idx3-ubyte.gz").is_file():
+            return folder
+    pytest.skip("the MNIST files are absent: name their folder in EXACTCNN_MNIST")
+
+
+def test_train_set(mnist):
+    train = load(mnist / "train-images-idx3-ubyte.gz")
+    assert train.x.shape == (60000, 784)
+    assert train.sample_shape == (28, 28)
+    assert train.x.numerators.dtype == np.uint8
+    assert (train.x.denominator, train.x.max_abs_numerator()) == (1, 255)
+    # Published facts: the first labels, the class counts, the mean pixel 0.1307 * 255.
+    assert train.targets.numerators[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    counts = np.bincount(train.targets.numerators).tolist()
+    assert counts == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert round(float(train.x.numerators.mean(dtype=np.float64)) / 255, 4) == 0.1307
+
+
+def test_the_checker_reads_the_same_samples_from_the_origin(mnist):
+    path = mnist / "t10k-images-idx3-ubyte.gz"
+    samples = load(path, samples=5, start=9990, scale=Fraction(1, 255)).take(2, 3)
+    origin = samples.origin
+    spec = {
+        "kind": "file",
+        "path": origin.path,
+        "format": origin.format,
+        "sha256": origin.sha256,
+        "shape": list(samples.x.shape),
+        "start": origin.start,
+        "scale": origin.scale,
+    }
+    read = load_data(spec, 784, [str(path)])
+    seen = [[Fraction(value, read.denominator) for value in read.sample(i)] for i in range(2)]
+    assert seen == samples.x.to_fractions()
+    assert any(map(any, seen))
