@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,10 @@ def samples(x: Any, y: Any = None) -> Samples:
     if isinstance(x, Samples):
         return x
     if isinstance(x, np.ndarray):
-        return Samples.from_array(x, None if y is None else np.asarray(y))
+        found = Samples.from_array(x, y if isinstance(y, np.ndarray) else None)
+        if y is None or isinstance(y, np.ndarray):
+            return found
+        return replace(found, targets=RationalArray.from_fractions(y, "y"))
     exact = RationalArray.from_fractions(x, "x")
     if exact.ndim < 2:
         raise MisuseError("x", "a list of values for each sample", f"{exact.ndim} axes")

@@ -12,8 +12,9 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from exactcnn.features.instance import Instance
     from exactcnn.statements import Finding
 
-PROVED, REFUTED, BAD_INPUT, UNDECIDED, INTERNAL = 0, 1, 2, 3, 70
+PROVED, REFUTED, BAD_INPUT, UNDECIDED, INTERNAL, BROKEN_PIPE = 0, 1, 2, 3, 70, 141
 _EXIT = {"proved": PROVED, "refuted": REFUTED, "undecided": UNDECIDED}
 _STYLE = {"proved": "bold green", "refuted": "bold red", "undecided": "bold yellow"}
 # Statements shown next to the one asked for, as the theory's hypotheses.
@@ -110,6 +111,8 @@ def verify(
     from exactcnn.statements import worst_verdict
 
     asked = _statements(statement)
+    if certificate is not None:
+        _require_writable(certificate)
     with _working("reading"):
         network = default_network() if spec is None else read_spec(spec)
         if layer is not None:
@@ -174,8 +177,8 @@ def check(
     from exactcnn.checker.__main__ import main as checker_main
 
     arguments = [*(["--json"] if as_json else []), *(["--deterministic"] if deterministic else [])]
-    arguments += [] if data is None else ["--data", data]
-    arguments += [] if max_work is None else ["--max-work", str(max_work)]
+    arguments += [] if data is None else [f"--data={data}"]
+    arguments += [] if max_work is None else [f"--max-work={max_work}"]
     raise typer.Exit(checker_main([*arguments, "--", *files]))
 
 
@@ -205,6 +208,22 @@ def _decide(instance: Instance, names: list[str], layer: int | None, prime: int 
             else:
                 findings += decide(name, instance, layer)
     return findings
+
+
+def _require_writable(path: Path) -> None:
+    """MalformedError, before the long work, for what the certificate must not or cannot replace."""
+    from exactcnn.errors import MalformedError
+
+    field = f"certificate {path}"
+    try:
+        if path.is_dir():
+            raise MalformedError(field, "a file", "a directory")
+        if path.exists() and not path.is_file():
+            raise MalformedError(field, "a regular file", "something else")
+        if not path.parent.is_dir():
+            raise MalformedError(field, "a file in a folder that exists", "no such folder")
+    except OSError as error:
+        raise MalformedError(field, "a file that can be written", error.strerror or error) from None
 
 
 def _write(instance: Instance, findings: list[Finding], path: Path) -> dict[str, Any] | None:
@@ -311,15 +330,23 @@ def _print_findings(
 def main() -> None:
     """Run the command line; every foreseeable failure is one sentence and an exit code."""
     wants_json = "--json" in sys.argv[1:]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # names of files need not be text in any encoding
+            stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        code = app(standalone_mode=False)
+    except SystemExit as error:  # typer leaves with 1, our "refuted", when the reader of a pipe has gone
+        sys.exit(BROKEN_PIPE if error.code == 1 else error.code)
     except ExactCNNError as error:
         _fail(str(error), UNDECIDED if isinstance(error, UndecidedError) else BAD_INPUT, wants_json)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         _fail("interrupted", 130, wants_json)
     except MemoryError:
         _fail("this needs more memory than the machine has; take fewer samples", UNDECIDED, wants_json)
     except Exception as error:
+        usage = getattr(error, "format_message", None)  # typer's own complaints have a sentence
+        if usage is not None:
+            _fail(usage() or "a command is missing", BAD_INPUT, wants_json)
         if os.environ.get("EXACTCNN_DEBUG"):
             raise
         _fail(
@@ -327,9 +354,10 @@ def main() -> None:
             INTERNAL,
             wants_json,
         )
+    sys.exit(code or 0)
 
 
-def _fail(sentence: str, code: int, wants_json: bool) -> None:
+def _fail(sentence: str, code: int, wants_json: bool) -> NoReturn:
     sentence = " ".join(sentence.split())
     typer.echo(f"exactcnn: {sentence}", err=True)
     if wants_json:

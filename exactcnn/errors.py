@@ -13,9 +13,24 @@ All messages have one shape: *field: expected X, found Y*.
 
 from __future__ import annotations
 
-__all__ = ["ExactCNNError", "MalformedError", "MisuseError", "UndecidedError"]
+from collections.abc import Callable
+
+__all__ = ["ExactCNNError", "MalformedError", "MisuseError", "UndecidedError", "shown"]
 
 _LONGEST_FOUND = 160
+
+
+def shown(value: object, how: Callable[[object], str] = repr) -> str:
+    """``repr`` (or ``str``) of a hostile value: of an integer of 5,000 digits CPython refuses
+    the decimal text, of a table nested 5,000 deep the recursion has no end.
+
+    >>> shown([1]), shown(10**5000)
+    ('[1]', 'an int too long to show')
+    """
+    try:
+        return how(value)
+    except (ValueError, RecursionError):
+        return f"an {type(value).__name__} too long to show"
 
 
 class ExactCNNError(Exception):
@@ -26,11 +41,11 @@ class _ExpectationError(ExactCNNError, ValueError):
     """``field`` was expected to be ``expected`` and was found to be ``found``."""
 
     def __init__(self, field: str, expected: str, found: object) -> None:
-        self.field = field
-        self.expected = expected
-        text = " ".join(str(found).split())
+        self.field = " ".join(field.split())
+        self.expected = " ".join(expected.split())
+        text = " ".join(shown(found, str).split())
         self.found = text if len(text) <= _LONGEST_FOUND else text[: _LONGEST_FOUND - 3] + "..."
-        super().__init__(field, expected, self.found)
+        super().__init__(self.field, self.expected, self.found)
 
     def __str__(self) -> str:
         return f"{self.field}: expected {self.expected}, found {self.found}"

@@ -42,7 +42,15 @@ class Enclosure:
 
 
 def enclose(numerators: np.ndarray, denominator: int) -> Enclosure:
-    """Enclosure of numerators / denominator; Python's int / int is correctly rounded."""
+    """Enclosure of numerators / denominator; both divisions below are correctly rounded."""
+    if (
+        numerators.dtype != object
+        and denominator < 2**53
+        and np.abs(numerators.astype(np.float64)).max(initial=0) < 2**53
+    ):
+        # Both operands are exact float64 values, so the IEEE quotient has one rounding.
+        mid = numerators.astype(np.float64) / float(denominator)
+        return Enclosure(mid, np.abs(mid) * (2 * _U) if denominator > 1 else np.zeros_like(mid))
     flat = [_quotient(int(v), denominator) for v in numerators.ravel().tolist()]
     mid = np.array(flat, dtype=np.float64).reshape(numerators.shape)
     return Enclosure(mid, np.abs(mid) * (2 * _U) + _TINY)
@@ -63,10 +71,7 @@ def affine(x: Enclosure, W: Enclosure, b: Enclosure) -> Enclosure:
         mid = x.mid @ W.mid + b.mid
         magnitude = absolute_x @ absolute_W + np.abs(b.mid)
         radius = (
-            x.rad @ absolute_W
-            + (absolute_x + x.rad) @ W.rad
-            + b.rad
-            + (2.0 * (length + 1) * _U) * magnitude
+            x.rad @ absolute_W + (absolute_x + x.rad) @ W.rad + b.rad + (2.0 * (length + 1) * _U) * magnitude
         )
         radius = radius * (1.0 + 4.0 * (length + 8) * _U) + _TINY * (length + 8)
     radius[~np.isfinite(mid) | ~np.isfinite(radius)] = np.inf
@@ -84,14 +89,16 @@ def square(x: Enclosure) -> Enclosure:
 
 
 def scaled(x: Enclosure, factor: Fraction) -> Enclosure:
-    """factor * x; exactly 0 for factor 0."""
+    """factor * x; exactly 0 for factor 0.
+
+    The float nearest to the factor is off by at most u |number| + 2^-1075 (subnormals).
+    """
     if factor == 0:
         return Enclosure(np.zeros_like(x.mid), np.zeros_like(x.rad))
-    number = float(factor)  # correctly rounded
+    number = _quotient(factor.numerator, factor.denominator)
     with np.errstate(all="ignore"):
         mid = x.mid * number
-        radius = (x.rad * abs(number) + (4 * _U) * np.abs(mid) + (4 * _U) * x.rad * abs(number)) * (
-            1.0 + 16.0 * _U
-        ) + _TINY
+        radius = x.rad * abs(number) + (4 * _U) * np.abs(mid) + (4 * _U) * x.rad * abs(number)
+        radius = (radius + 2.0**-1074 * (np.abs(x.mid) + x.rad)) * (1.0 + 16.0 * _U) + _TINY
     radius[~np.isfinite(mid) | ~np.isfinite(radius)] = np.inf
     return Enclosure(mid, radius)

@@ -23,9 +23,9 @@ def largest(numbers: np.ndarray) -> int:
 
 def narrow(numbers: np.ndarray) -> np.ndarray:
     """The same integers as int64 where they fit, else as Python integers (dtype object)."""
-    if numbers.dtype != object:
+    if numbers.dtype != object and numbers.dtype != np.uint64:
         return numbers.astype(np.int64, copy=False)
-    return numbers.astype(np.int64) if largest(numbers) <= _INT64 else numbers
+    return numbers.astype(np.int64) if largest(numbers) <= _INT64 else numbers.astype(object, copy=False)
 
 
 def exact_matmul(A: np.ndarray, B: np.ndarray) -> np.ndarray:
@@ -35,6 +35,8 @@ def exact_matmul(A: np.ndarray, B: np.ndarray) -> np.ndarray:
     [[1000000000000000000000001]]
     """
     bound = largest(A) * largest(B) * max(1, A.shape[-1])
+    if bound == 0:  # the other factor may be too large for float64
+        return np.zeros((*A.shape[:-1], B.shape[-1]), dtype=np.int64)
     if bound < _FLOAT64:
         # Every partial sum, in any order, is an integer below 2^53: BLAS rounds nothing.
         return (A.astype(np.float64) @ B.astype(np.float64)).astype(np.int64)
@@ -48,7 +50,7 @@ def scale(numbers: np.ndarray, factor: int) -> np.ndarray:
     """numbers * factor without overflow."""
     if factor == 1:
         return numbers
-    if largest(numbers) * abs(factor) <= _INT64:
+    if abs(factor) <= _INT64 and largest(numbers) * abs(factor) <= _INT64:
         return narrow(numbers) * factor
     return numbers.astype(object) * factor
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from exactcnn.arithmetic.integers import narrow
 from exactcnn.errors import MisuseError
 
 __all__ = ["inverse", "matmul", "powers", "residues"]
@@ -23,8 +24,7 @@ def residues(numbers: np.ndarray, modulus: int) -> np.ndarray:
     >>> residues(np.array([[-1, 5], [10**30, 7]], dtype=object), 7).tolist()
     [[6, 5], [1, 0]]
     """
-    wide = numbers if numbers.dtype == object else numbers.astype(np.int64, copy=False)
-    return np.asarray(wide % modulus).astype(np.int64)
+    return np.asarray(narrow(numbers) % modulus).astype(np.int64)
 
 
 def matmul(A: np.ndarray, B: np.ndarray, modulus: int) -> np.ndarray:

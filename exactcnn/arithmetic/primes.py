@@ -54,10 +54,24 @@ def default_primes(count: int) -> list[int]:
 
 
 def odd_order_element(prime: int, index: int = 0) -> int:
-    """A square g in GF(prime), of odd order if prime is 3 mod 4; ``index`` varies the choice.
+    """A square g in GF(prime) of order (prime - 1)/2, the ``index``-th by its square root.
 
-    The order of a square divides (p-1)/2, odd when p is 3 mod 4, so g^n = -1 is impossible:
-    it would make the order even.
+    If prime is 3 mod 4 that order is odd, so g^n = -1 is impossible.  The full order matters
+    for what a specialisation can tell apart: 4 = 2^2 has order 31 only in GF(2^31 - 1), and
+    would merge all exponents that agree mod 31.
+
+    >>> odd_order_element(503), odd_order_element(2147483647)
+    (4, 49)
     """
-    base = 2 + index
-    return pow(base, 2, prime)
+    from flint import fmpz
+
+    half = (prime - 1) // 2
+    factors = [int(q) for q, _ in fmpz(half).factor()] if half > 1 else []
+    found = -1
+    for base in range(2, prime):
+        g = base * base % prime
+        if g and all(pow(g, half // q, prime) != 1 for q in factors):
+            found += 1
+            if found == index:
+                return g
+    return 1

@@ -24,7 +24,7 @@ import numpy as np
 
 from exactcnn.arithmetic.integers import largest, scale
 from exactcnn.arithmetic.modular import residues
-from exactcnn.errors import MalformedError, MisuseError
+from exactcnn.errors import MalformedError, MisuseError, shown
 
 __all__ = ["RationalArray", "parse_rational", "rational_text"]
 
@@ -300,7 +300,7 @@ def _narrow(numbers: np.ndarray) -> np.ndarray:
     if numbers.dtype.kind == "O":
         for value in numbers.ravel().tolist():
             if type(value) is not int:  # bool, and NumPy's or other number types, round or wrap later
-                raise MisuseError("numerators", "integers", f"{type(value).__name__} {value!r}")
+                raise MisuseError("numerators", "integers", f"{type(value).__name__} {shown(value)}")
         return numbers.astype(np.int64) if largest(numbers) < _SMALL else numbers
     numbers = numbers.astype(numbers.dtype.newbyteorder("="), copy=False)
     if numbers.dtype.itemsize < 8:
@@ -390,7 +390,7 @@ def _flatten(numbers: Any, shape: tuple[int, ...], field: str, into: list[int | 
         into.append(parse_rational(numbers, field))
         return
     if not isinstance(numbers, (list, tuple)) or len(numbers) != shape[0]:
-        found = f"{len(numbers)} entries" if isinstance(numbers, (list, tuple)) else repr(numbers)
+        found = f"{len(numbers)} entries" if isinstance(numbers, (list, tuple)) else shown(numbers)
         raise MalformedError(field, f"a list of {shape[0]} entries, as in the first row", found)
     for i, entry in enumerate(numbers):
         if type(entry) is int and len(shape) == 1:

@@ -15,10 +15,13 @@ import numpy as np
 from exactcnn.arithmetic.rationals import rational_text
 from exactcnn.certificates.canonical import number
 from exactcnn.features.bounds import CountingBound
+from exactcnn.features.dead_layer import DeadLayer
 from exactcnn.features.generic_bounds import Cover, Determinantal, GenericBound
 from exactcnn.features.generic_rank import GenericMinor, GenericRank, lifted_residues, seeded_filters
 from exactcnn.features.instance import Instance
 from exactcnn.features.matrix import FeatureMatrix
+from exactcnn.features.minors import FeatureMinor
+from exactcnn.features.nested import NestedFeatures
 from exactcnn.linalg.evidence import Kernel
 from exactcnn.linalg.polynomials import Polynomial, PolynomialKernel
 from exactcnn.network.structure import PatchStructure
@@ -27,6 +30,7 @@ from exactcnn.statements.assumption_3_2 import ActivationEvidence
 from exactcnn.statements.assumption_4_1 import ClausesOfAssumption41
 from exactcnn.statements.finding import Finding
 from exactcnn.statements.rank import RankEvidenceOfLayer
+from exactcnn.statements.theorem_3_5 import AlmostEverywhere, NestedMinor
 
 __all__ = ["MinorResidues", "claim_of", "needs_samples", "weights_needed"]
 
@@ -44,7 +48,9 @@ def claim_of(finding: Finding, instance: Instance) -> Claim | None:
 
 def needs_samples(evidence: Any) -> bool:
     """Does the claim speak of the data?"""
-    return isinstance(evidence, (RankEvidenceOfLayer, PatchCollision, ClausesOfAssumption41))
+    return isinstance(
+        evidence, (RankEvidenceOfLayer, PatchCollision, ClausesOfAssumption41, AlmostEverywhere)
+    )
 
 
 def weights_needed(evidence: Any) -> int:
@@ -52,6 +58,8 @@ def weights_needed(evidence: Any) -> int:
     if isinstance(evidence, RankEvidenceOfLayer) and (
         evidence.lower or isinstance(evidence.upper_rule, Kernel)
     ):
+        return evidence.layer
+    if isinstance(evidence, AlmostEverywhere) and isinstance(evidence.witness, FeatureMinor):
         return evidence.layer
     return 0
 
@@ -67,25 +75,8 @@ def _(evidence: RankEvidenceOfLayer, finding: Finding, instance: Instance) -> Cl
         return None
     lower: dict[str, Any] | None = None
     residues: MinorResidues | None = None
-    found = evidence.minor
-    if found is not None and found.minor.rank:
-        minor, substitution = found.minor, found.substitution
-        lower = {
-            "kind": "minor",
-            "prime": minor.prime,
-            "substitution": None
-            if substitution is None
-            else {"denominator": number(substitution.denominator), "root": substitution.root},
-            "rows": list(minor.rows),
-            "columns": list(minor.columns),
-        }
-
-        def compute() -> np.ndarray:
-            features = FeatureMatrix(instance, evidence.layer)
-            image, _ = features.residues(minor.prime, 0 if substitution is None else substitution.root)
-            return np.ascontiguousarray(image[np.ix_(minor.rows, minor.columns)])
-
-        residues = compute
+    if evidence.minor is not None and evidence.minor.minor.rank:
+        lower, residues = _feature_minor(evidence.minor, instance, evidence.layer)
     claim = {
         "statement": "rank",
         "verdict": evidence.verdict,
@@ -94,13 +85,77 @@ def _(evidence: RankEvidenceOfLayer, finding: Finding, instance: Instance) -> Cl
         "width": evidence.width,
         "lower": evidence.lower,
         "upper": evidence.upper,
-        "evidence": {"lower": lower, "upper": _upper_rule(evidence)},
+        "evidence": {"lower": lower, "upper": _upper_rule(evidence.upper_rule, evidence.denominator)},
     }
     return claim, residues
 
 
-def _upper_rule(evidence: RankEvidenceOfLayer) -> dict[str, Any] | None:
-    rule = evidence.upper_rule
+def _feature_minor(found: FeatureMinor, instance: Instance, k: int) -> tuple[dict[str, Any], MinorResidues]:
+    """LOWER of FORMAT.md 6.1, and how to recompute the minor's residues."""
+    minor, substitution = found.minor, found.substitution
+    record: dict[str, Any] = {
+        "kind": "minor",
+        "prime": minor.prime,
+        "substitution": None
+        if substitution is None
+        else {"denominator": number(substitution.denominator), "root": substitution.root},
+        "rows": list(minor.rows),
+        "columns": list(minor.columns),
+    }
+
+    def residues() -> np.ndarray:
+        image, _ = FeatureMatrix(instance, k).residues(
+            minor.prime, 0 if substitution is None else substitution.root
+        )
+        return np.ascontiguousarray(image[np.ix_(minor.rows, minor.columns)])
+
+    return record, residues
+
+
+@_claim.register
+def _(evidence: AlmostEverywhere, finding: Finding, instance: Instance) -> Claim:
+    residues: MinorResidues | None = None
+    record: dict[str, Any]
+    witness, obstacle = evidence.witness, evidence.obstacle
+    if isinstance(witness, FeatureMinor):
+        lower, residues = _feature_minor(witness, instance, evidence.layer)
+        record = {"kind": "witness", "lower": lower}
+    elif isinstance(witness, NestedMinor):
+        minor = witness.minor
+        lower = {
+            "kind": "minor",
+            "prime": minor.prime,
+            "root": witness.root,
+            "seed": number(witness.seed),
+            "bits": witness.bits,
+            "rows": list(minor.rows),
+            "columns": list(minor.columns),
+        }
+        record = {"kind": "nested", "lower": lower}
+
+        def compute() -> np.ndarray:
+            nested = NestedFeatures(instance, evidence.layer, witness.seed, witness.bits)
+            image = nested.image(minor.prime, witness.root)
+            return np.ascontiguousarray(image[np.ix_(minor.rows, minor.columns)])
+
+        residues = compute
+    elif isinstance(obstacle, DeadLayer):
+        record = {"kind": "dead-layer", "layer": obstacle.layer, "bound": number(obstacle.bound)}
+    else:
+        assert obstacle is not None
+        record = {"kind": "bound", "upper": _upper_rule(obstacle, None)}
+    claim = {
+        "statement": "theorem-3.5",
+        "verdict": finding.verdict,
+        "layer": evidence.layer,
+        "samples": evidence.samples,
+        "width": evidence.width,
+        "evidence": record,
+    }
+    return claim, residues
+
+
+def _upper_rule(rule: CountingBound | Kernel | None, denominator: int | None) -> dict[str, Any] | None:
     if rule is None:
         return None
     if isinstance(rule, CountingBound):
@@ -110,7 +165,7 @@ def _upper_rule(evidence: RankEvidenceOfLayer) -> dict[str, Any] | None:
         return record
     return {
         "kind": f"{rule.side}-kernel",
-        "denominator": None if evidence.denominator is None else number(evidence.denominator),
+        "denominator": None if denominator is None else number(denominator),
         "vectors": [
             {"pivot": vector.pivot, "entries": [[index, number(value)] for index, value in vector.entries]}
             for vector in rule.vectors

@@ -214,9 +214,17 @@ LOWER, GLOWER = (
     for fields in ({**PLACE, "substitution": SUBSTITUTION}, {**PLACE, "filters": FILTERS}))
 KERNEL = {"denominator": maybe(integer(1)),
           "vectors": array(record({"pivot": INDEX, "entries": array(pair(INDEX, integer()))}))}
-UPPER = tagged("kind", {
+COUNTING: dict[str, dict[str, Reader]] = {
     "width": {}, "distinct-samples": {}, "restriction": {"positions": INDICES}, "distinct-patches": {},
-    "left-kernel": KERNEL, "right-kernel": KERNEL})
+    "equal-positions": {}}
+UPPER = tagged("kind", {**COUNTING, "left-kernel": KERNEL, "right-kernel": KERNEL})
+NESTED = {"prime": integer(3, 2**31 - 1), "root": integer(1), "seed": SEED, "bits": integer(1, 61),
+          "rows": INDICES, "columns": INDICES}
+ALMOST = tagged("kind", {
+    "witness": {"lower": LOWER}, "bound": {"upper": tagged("kind", COUNTING)},
+    "nested": {"lower": tagged("kind", {
+        "minor": NESTED, "minor-fiat-shamir": {**NESTED, "solutions": array(INDICES)}})},
+    "dead-layer": {"layer": integer(1), "bound": integer(1)}})
 POLY = array(pair(integer(), array(pair(INDEX, integer(1)))), 1)
 GUPPER = tagged("kind", {
     "polynomial-kernel": {"side": choice("left", "right"),
@@ -236,6 +244,7 @@ CLAIM = tagged("statement", {
         "all-distinct": {}, "collision": {"samples": pair(INDEX, INDEX), "patches": pair(INDEX, INDEX)}})},
     "assumption-3.2": {**DECIDED, "activation": ACTIVATION, "evidence": tagged("kind", {
         "limits": {}, "growth": {"rho": array(positive(), 4, 4)}, "table": {}})},
+    "theorem-3.5": {**DECIDED, "layer": integer(1), "samples": SIZE, "width": SIZE, "evidence": ALMOST},
     "assumption-2.4": GENERIC, "lemma-2.5": GENERIC,
     "structure": {**DECIDED, "layer": integer(1), "evidence": record(
         {"uncovered": INDICES, "equal": array(pair(INDEX, INDEX))})},

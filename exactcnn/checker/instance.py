@@ -275,9 +275,12 @@ def bias_sizes(layer: Layer) -> int:
 
 def draw(spec: dict[str, Any], number: int, part: str, count: int) -> list[int]:
     """Numerators over 2^bits of entries drawn from the byte stream of FORMAT.md, section 4."""
-    bits, w = spec["bits"], (spec["bits"] + 7) // 8
-    message = f"exactcnn/weights/1/{spec['seed']}/{number}/{part}".encode("ascii")
-    stream = hashlib.shake_256(message).digest(count * w)
+    return odd_numerators(f"exactcnn/weights/1/{spec['seed']}/{number}/{part}", spec["bits"], count)
+
+
+def odd_numerators(message: str, bits: int, count: int) -> list[int]:
+    w = (bits + 7) // 8
+    stream = hashlib.shake_256(message.encode("ascii")).digest(count * w)
     values = (int.from_bytes(stream[at : at + w], "big") % 2**bits for at in range(0, count * w, w))
     return [2 * v + 1 - 2**bits for v in values]
 

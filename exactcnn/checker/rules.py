@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
-from math import prod
+from math import ceil, prod
 from operator import mul
 from typing import Any
 
@@ -17,6 +17,7 @@ from .features import Features
 from .grammar import CLAUSES, canonical
 from .instance import Data, Instance, Layer
 from .modular import challenge, is_nonsingular, is_prime
+from .nested import Nested
 from .outcome import Rejected, show
 
 Fields = dict[str, Any]
@@ -24,6 +25,8 @@ LINDEMANN = "Lindemann's theorem (e^a is transcendental for rational a != 0)"
 ORACLE = "SHA-256 and SHAKE-256 behave as random oracles (Fiat-Shamir)"
 SATISFY_32 = ("relu", "softplus", "silu", "gelu", "sigmoid", "gaussian")
 VIOLATE_32 = ("leaky_relu", "identity", "square", "tanh", "elu", "arctan")
+NESTED = ("sigmoid", "tanh", "softplus")
+ANALYTIC = (*NESTED, "identity", "square", "silu", "gelu", "gaussian", "arctan")
 MONOTONE = ("identity", "sigmoid", "tanh", "softplus", "arctan")
 
 
@@ -40,8 +43,10 @@ class Context:
 
 def check_claim(context: Context, claim: Fields, raw: Fields, path: str) -> str:
     context.instance.budget.cells = 0
-    if claim["statement"] in ("rank", "assumption-2.4", "lemma-2.5"):
-        return (rank if claim["statement"] == "rank" else generic_rank)(context, claim, raw, path)
+    minors = {"rank": rank, "assumption-2.4": generic_rank, "lemma-2.5": generic_rank,
+              "theorem-3.5": almost_everywhere}
+    if claim["statement"] in minors:
+        return minors[claim["statement"]](context, claim, raw, path)
     rule = {"assumption-3.1": separation, "assumption-3.2": growth, "structure": structure,
             "assumption-4.1": architecture}[claim["statement"]]
     return rule(context.instance, claim, path)
@@ -134,6 +139,65 @@ def rank(context: Context, claim: Fields, raw: Fields, path: str) -> str:
             f"(F_{n} is {count} x {layer.units}{note if lower == count or best < count else ''})")
 
 
+def almost_everywhere(context: Context, claim: Fields, raw: Fields, path: str) -> str:
+    """Theorem 3.5's conclusion for this network and data."""
+    instance, evidence = context.instance, claim["evidence"]
+    layer, count = instance.layer(claim["layer"], path), len(instance.samples().rows)
+    equal(claim, path, samples=count, width=layer.units)
+    kind, here, layers = evidence["kind"], path + ".evidence", instance.layers[: layer.number]
+    equal(claim, path, verdict="proved" if kind in ("witness", "nested") else "refuted")
+    k, parameters = layer.number, f"parameters of layers 1..{layer.number}"
+    if kind == "bound":
+        upper = rank_upper(instance, layer, evidence["upper"], lambda: Features(instance, layer), here)
+        require(upper < count, here, f"the bound {upper} is not below N = {count}")
+        return f"rank F_{k} <= {upper} < N = {count} for all {parameters}, on the given samples"
+    if kind == "dead-layer":
+        dead(instance, layers, evidence, here)
+        require(count > 1 or evidence["layer"] == k, here, "one sample has rank 1 above a dead layer")
+        return (f"rank F_{k} < N = {count} on a set of positive measure of {parameters}, those for which "
+                f"ReLU layer {evidence['layer']} is dead, on the given samples")
+    given, here, allowed = evidence["lower"], here + ".lower", ANALYTIC if kind == "witness" else NESTED
+    for each in layers:
+        name = (each.activation or {"name": "maxpool"})["name"]
+        require(name in allowed, here, f"layer {each.number} is {name}, not one of {', '.join(allowed)}")
+
+    def submatrix() -> Iterator[list[int]]:
+        if kind == "witness":
+            return Features(instance, layer).residues(given["prime"], given, here)
+        return Nested(instance, layer, given, here).rows()
+
+    require(len(given["rows"]) == count, here, f"a minor of {len(given['rows'])} rows, but N = {count}")
+    if kind == "nested":
+        p, root = given["prime"], given["root"]
+        require(p % 4 == 3 and root < p and pow(root, (p - 1) // 2, p) == 1, here,
+                "needs p = 3 mod 4 and a square mod p as root")
+    minor(context, raw, given, (count, layer.units), submatrix, here)
+    if kind == "witness" and given["substitution"] is not None:
+        context.assumptions.add(LINDEMANN)
+    context.assumptions.add("the zero set of a non-zero real-analytic function is null (Mityagin)")
+    return f"rank F_{k} = N = {count} for almost every choice of the {parameters}, on the given samples"
+
+
+def dead(instance: Instance, layers: list[Layer], evidence: Fields, path: str) -> None:
+    """The bound exceeds every |<w, x>| of the ReLU layer, for parameters in the box below it."""
+    data, number = instance.samples(), evidence["layer"]
+    require(number <= len(layers), path + ".layer", f"layer {show(number)} is above the layer claimed")
+    top, reach = layers[number - 1], -(-max(map(abs, (v for row in data.rows for v in row))) * data.factor
+                                       // data.denominator)
+    require(top.activation == {"name": "relu"} and top.spec["bias"] != "none", path + ".layer",
+            f"layer {number} is not a ReLU layer with biases")
+    for layer in layers[: number - 1]:
+        if layer.activation is None:
+            continue
+        name, a = layer.activation["name"], layer.patch_length * reach + 1
+        alpha = layer.activation.get("alpha", Fraction(1))
+        require(name != "custom" and a.bit_length() < 10**5, path, f"layer {layer.number} has no known reach")
+        reach = {"square": a * a, "sigmoid": 1, "tanh": 1, "gaussian": 1, "arctan": 2,
+                 "elu": max(a, ceil(alpha)), "softplus": a + ceil(1 / alpha)}.get(name, a)
+    require(evidence["bound"] > top.patch_length * reach, path + ".bound",
+            f"does not exceed {show(top.patch_length * reach)}")
+
+
 def rank_upper(
     instance: Instance, layer: Layer, evidence: Fields, features: Callable[[], Features], path: str
 ) -> int:
@@ -153,6 +217,12 @@ def rank_upper(
     require(layer.number == 1 and layer.kind != "maxpool", path, "only for layer 1 if it is not maxpool")
     patches = layer.patches(budget)
     budget.spend(2 * len(data.rows) * layer.patch_count * layer.patch_length, path)
+    if kind == "equal-positions":
+        require(layer.spec["bias"] != "unit", path, "biases are per unit")
+        gathers = [[max(u, -1) for u in patch] for patch in patches]
+        padded = [[*row, 0] for row in data.rows]
+        budget.hold(len(patches) * len(data.rows) * (layer.patch_length // 4 + 4), path)
+        return filters * len({tuple([tuple([row[u] for u in g]) for row in padded]) for g in gathers})
     if kind == "restriction":
         chosen = evidence["positions"]
         indices(chosen, len(patches), path + ".positions")

@@ -62,7 +62,7 @@ class Samples:
             raise MalformedError("data.y", expected, f"shape {y.shape}")
 
     @property
-    def N(self) -> int: (the paper's name)
+    def N(self) -> int:
         """The number of samples."""
         return self.x.shape[0]
 

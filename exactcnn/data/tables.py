@@ -107,8 +107,9 @@ def load_csv(path: Path, field: str = "data") -> Samples:
     """A sample a row, exact integers, decimals or rationals; an optional header row.
 
     The first row is a header if none of its cells looks like a number, or if one of them is
-    y, label or target; that column then holds the targets.  MalformedError for ragged rows (naming the
-    line), cells that are no numbers (naming the cell), an empty table, two target columns.
+    y, label or target; that column then holds the targets.  (A header of numbers alone cannot
+    be told from a sample.)  MalformedError for ragged rows (naming the line), cells that are
+    no numbers (naming the cell), an empty table, two target columns.
     """
     rows: list[list[str]] = []
     try:

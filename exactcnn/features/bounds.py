@@ -49,6 +49,8 @@ def counting_bounds(network: Network, samples: Samples, k: int) -> list[Counting
         )
         if total < T * P:
             bounds.append(_restriction_bound(network, samples, counts))
+        if layer.bias != "unit":
+            bounds.append(_equal_positions_bound(network, samples))
     return sorted(bounds, key=lambda bound: (bound.bound, bound.kind != "width")) if N else bounds
 
 
@@ -57,6 +59,25 @@ def _samples_bound(samples: Samples) -> CountingBound:
     return CountingBound(
         "distinct-samples", distinct, f"only {distinct} of the {samples.x.shape[0]} samples are different"
     )
+
+
+def _equal_positions_bound(network: Network, samples: Samples) -> CountingBound:
+    """Without biases per unit, positions with the same patch values have the same columns (theory 3.2)."""
+    layer = network.layer(1)
+    gathered = layer.patches.gather(samples.x.numerators)
+    classes = len({_position_key(gathered[:, p]) for p in range(layer.patch_count)})
+    return CountingBound(
+        "equal-positions",
+        classes * layer.filters,
+        f"biases are shared and only {classes} patch positions differ, which leaves at most "
+        f"{classes * layer.filters} different columns",
+    )
+
+
+def _position_key(values: np.ndarray) -> object:
+    if values.dtype == object:
+        return tuple(values.ravel().tolist())
+    return np.ascontiguousarray(values).tobytes()
 
 
 def _restriction_bound(network: Network, samples: Samples, counts: np.ndarray) -> CountingBound:

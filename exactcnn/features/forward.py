@@ -98,7 +98,8 @@ def _reduced(numerators: np.ndarray, denominator: int) -> LayerValues:
         return LayerValues(numerators, denominator)
     common = gcd(denominator, int(np.gcd.reduce(numerators.ravel())))
     if common > 1:
-        return LayerValues(narrow(numerators // common), denominator // common)
+        exact = numerators.astype(object) if common >= 2**63 else numerators
+        return LayerValues(narrow(exact // common), denominator // common)
     return LayerValues(narrow(numerators), denominator)
 
 

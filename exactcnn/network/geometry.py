@@ -16,7 +16,15 @@ import numpy as np
 
 from exactcnn.errors import MalformedError
 
-__all__ = ["LARGEST_PATCH_TABLE", "Patches", "State", "explicit_patches", "grid_extents", "grid_patches"]
+__all__ = [
+    "LARGEST_PATCH_TABLE",
+    "Patches",
+    "State",
+    "check_padding",
+    "explicit_patches",
+    "grid_extents",
+    "grid_patches",
+]
 
 # P * l above this is refused before anything is allocated (1.6 GB of indices).
 LARGEST_PATCH_TABLE = 200_000_000
@@ -107,6 +115,43 @@ def grid_extents(
     return tuple(out)
 
 
+def check_padding(
+    below: State,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+    field: str,
+) -> None:
+    """MalformedError if a patch would be made of padding only, or the padding is out of proportion.
+
+    A patch holds a real neuron iff its window does on every axis, so no patch is built.
+    """
+    places = below.channels * prod(e + 2 * pad for e, pad in zip(below.extents, padding, strict=True))
+    if places > LARGEST_PATCH_TABLE:
+        raise MalformedError(f"{field}.padding", f"at most {LARGEST_PATCH_TABLE} padded places", places)
+    out = grid_extents(below.extents, kernel, stride, padding, dilation, field)
+    for axis, (e, k, s, pad, d, o) in enumerate(
+        zip(below.extents, kernel, stride, padding, dilation, out, strict=True)
+    ):
+        bad = _only_padding(e, k, s, pad, d, o)
+        if bad is not None:
+            found = f"padding only at output place {bad} of axis {axis}"
+            raise MalformedError(f"{field}.padding", "a real neuron in every patch", found)
+
+
+def _only_padding(e: int, k: int, s: int, pad: int, d: int, o: int) -> int | None:
+    if (o - 1) * s - pad >= e:
+        return o - 1
+    # Windows that begin before the real neurons: the first tap that is not before them is tap
+    # (start % d - start) / d, at start % d.  If d <= e that is inside, and window 0 is the worst.
+    for q in range(min(o, -(-pad // s)) if d > e else min(1, pad)):
+        start = q * s - pad
+        if start % d >= e or (start % d - start) // d >= k:
+            return q
+    return None
+
+
 def grid_patches(
     below: State,
     kernel: tuple[int, ...],
@@ -131,6 +176,7 @@ def grid_patches(
             f"at most {LARGEST_PATCH_TABLE} patch entries",
             f"{positions} positions x {window} taps x {below.channels} channels",
         )
+    check_padding(below, kernel, stride, padding, dilation, field)
     # place[i] has shape (o_i, k_i): the padded coordinate of every (position, offset).
     rank = len(kernel)
     place = np.zeros((1,) * (2 * rank), dtype=np.int64)
@@ -157,11 +203,6 @@ def grid_patches(
     else:
         indices = indices.transpose(1, 0, 2).reshape(positions, below.channels * window)
     patches = Patches(np.ascontiguousarray(indices), below.size)
-    empty = np.flatnonzero(~patches.real.any(axis=1))
-    if empty.size:
-        raise MalformedError(
-            f"{field}.padding", "a real neuron in every patch", f"patch {int(empty[0])} made of padding only"
-        )
     patches.indices.setflags(write=False)
     return patches
 

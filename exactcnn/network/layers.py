@@ -153,14 +153,15 @@ class Layer:
             return f"dense {self.filters}, {self.activation}"
         if isinstance(self.reads, Window):
             text = "x".join(map(str, self.reads.kernel))
+            ones = (1,) * len(self.reads.kernel)
             extras = [
                 f"{name} {'x'.join(map(str, values))}"
                 for name, values, usual in (
-                    ("stride", self.reads.stride, self.reads.kernel if self.kind == "maxpool" else None),
-                    ("padding", self.reads.padding, None),
-                    ("dilation", self.reads.dilation, None),
+                    ("stride", self.reads.stride, self.reads.kernel if self.kind == "maxpool" else ones),
+                    ("padding", self.reads.padding, (0,) * len(ones)),
+                    ("dilation", self.reads.dilation, ones),
                 )
-                if values != usual and any(v != (0 if name == "padding" else 1) for v in values)
+                if values != usual
             ]
             text = ", ".join([text, *extras])
         else:

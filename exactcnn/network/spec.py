@@ -7,15 +7,15 @@ in PyTorch; ``activation`` may be left out only in the last dense layer (it is l
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from exactcnn.errors import MalformedError
+from exactcnn.data.files import load_json, read_bytes
+from exactcnn.errors import MalformedError, shown
 from exactcnn.network.activations import Activation
-from exactcnn.network.geometry import LARGEST_PATCH_TABLE, State, explicit_patches
+from exactcnn.network.geometry import LARGEST_PATCH_TABLE, State, check_padding, explicit_patches
 from exactcnn.network.layers import BIASES, Layer, Window
 from exactcnn.network.network import Network, input_state
 
@@ -23,6 +23,10 @@ __all__ = ["network_from_dict", "read_spec"]
 
 _LARGEST_SPEC_FILE = 64 * 1024 * 1024
 _LARGEST_NUMBER = 2**31
+_LONGEST_NAME = 200
+_DEEPEST = 16
+_MOST_BITS = 10_000
+_LISTS = (list, tuple)
 _WINDOW_KEYS = {"kernel", "stride", "padding", "dilation"}
 _KEYS = {
     "conv": {"kind", "filters", "patches", "activation", "bias"} | _WINDOW_KEYS,
@@ -38,38 +42,36 @@ def read_spec(path: str | Path) -> Network:
     """
     path = Path(path)
     field = f"spec {path}"
-    try:
-        if path.is_dir():
-            raise MalformedError(field, "a TOML or JSON file", "a directory")
-        if path.stat().st_size > _LARGEST_SPEC_FILE:
-            raise MalformedError(field, f"at most {_LARGEST_SPEC_FILE} bytes", path.stat().st_size)
-        text = path.read_bytes().decode("utf-8")
-    except OSError as error:
-        raise MalformedError(field, "a readable file", error.strerror or error) from None
-    except UnicodeDecodeError:
-        raise MalformedError(field, "UTF-8 text", "other bytes") from None
-    try:
-        if path.suffix == ".json":
-            content = json.loads(text, object_pairs_hook=lambda pairs: _no_duplicates(pairs, field))
-        else:
-            content = tomllib.loads(text)
-    except (json.JSONDecodeError, tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
-        if isinstance(error, MalformedError):
-            raise
-        kind = "JSON" if path.suffix == ".json" else "TOML"
-        raise MalformedError(field, f"valid {kind}", error) from None
-    if isinstance(content, dict):
-        content.setdefault("name", path.stem)
+    raw = read_bytes(path, field, _LARGEST_SPEC_FILE)
+    if path.suffix.lower() == ".json":
+        content = load_json(raw, field)
+    else:
+        try:
+            content = tomllib.loads(raw.decode("utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise MalformedError(field, "valid TOML", error) from None
+    if isinstance(content, dict) and path.stem.isprintable():
+        content.setdefault("name", path.stem[:_LONGEST_NAME])
     return network_from_dict(content)
 
 
-def _no_duplicates(pairs: list[tuple[str, Any]], field: str) -> dict[str, Any]:
-    record = dict(pairs)
-    if len(record) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise MalformedError(field, "each key once", f"key {twice!r} twice")
-    return record
+def _refuse_monsters(spec: object) -> None:
+    """No nesting and no integer of which Python cannot show the text, whoever wants to show it."""
+    level = [spec]
+    for _ in range(_DEEPEST):
+        inner: list[object] = []
+        for table in level:
+            for entry in (
+                table.values() if isinstance(table, dict) else table if isinstance(table, _LISTS) else ()
+            ):
+                if isinstance(entry, (dict, *_LISTS)):
+                    inner.append(entry)
+                elif isinstance(entry, int) and entry.bit_length() > _MOST_BITS:
+                    raise MalformedError("spec", f"integers of at most {_MOST_BITS} bits", "a longer one")
+        if not inner:
+            return
+        level = inner
+    raise MalformedError("spec", f"at most {_DEEPEST} levels of nesting", "more")
 
 
 def _keys(record: object, allowed: set[str], required: set[str], field: str) -> Mapping[str, Any]:
@@ -77,7 +79,7 @@ def _keys(record: object, allowed: set[str], required: set[str], field: str) -> 
         raise MalformedError(field, "a table", _kind_of(record))
     for key in record:
         if key not in allowed:
-            raise MalformedError(field, f"only the keys {', '.join(sorted(allowed))}", f"key {key!r}")
+            raise MalformedError(field, f"only the keys {', '.join(sorted(allowed))}", f"key {shown(key)}")
     for key in sorted(required):
         if key not in record:
             raise MalformedError(f"{field}.{key}", "a value", "nothing")
@@ -87,7 +89,7 @@ def _keys(record: object, allowed: set[str], required: set[str], field: str) -> 
 def _kind_of(value: object) -> str:
     if isinstance(value, str):
         return repr(value)
-    return f"{value!r} ({type(value).__name__})"
+    return f"{shown(value)} ({type(value).__name__})"
 
 
 def _integer(value: object, least: int, field: str) -> int:
@@ -178,17 +180,20 @@ def _layer(record: object, index: int, below: State, last: bool) -> Layer:
     entries = layer.patch_count * layer.patch_size  # resolves the geometry, so errors surface here
     if max(entries, layer.width) > LARGEST_PATCH_TABLE:
         raise MalformedError(field, f"at most {LARGEST_PATCH_TABLE} units and patch entries", entries)
-    if isinstance(reads, Window) and any(pad for pad in reads.padding):
-        _ = layer.patches  # patches made of padding only are refused
+    if isinstance(reads, Window):
+        check_padding(below, reads.kernel, reads.stride, reads.padding, reads.dilation, field)
     return layer
 
 
 def network_from_dict(spec: object) -> Network:
     """The network that a spec, as a dictionary, describes."""
+    _refuse_monsters(spec)
     record = _keys(spec, {"name", "input", "layers"}, {"input", "layers"}, "spec")
     name = record.get("name", "network")
-    if not isinstance(name, str) or len(name) > 200:
-        raise MalformedError("name", "a text of at most 200 characters", _kind_of(name))
+    if not isinstance(name, str) or len(name) > _LONGEST_NAME or not name.isprintable():
+        raise MalformedError(
+            "name", f"a printable text of at most {_LONGEST_NAME} characters", _kind_of(name)
+        )
     shape = record["input"]
     if isinstance(shape, Mapping):
         shape = _keys(shape, {"shape"}, {"shape"}, "input")["shape"]

@@ -23,6 +23,7 @@ from exactcnn.errors import MalformedError
 
 __all__ = ["LayerArrays", "read_weight_file"]
 
+_MOST_AXES = 32  # NumPy 1's limit
 _TENSOR_TYPES = {
     f"{letter}{8 * width}": np.dtype(f"<{kind}{width}")
     for letter, kind, widths in (("F", "f", (2, 4, 8)), ("I", "i", (1, 2, 4, 8)), ("U", "u", (1, 2, 4, 8)))
@@ -107,6 +108,8 @@ def _from_safetensors(path: Path, field: str) -> dict[str, RationalArray]:
         dtype = _TENSOR_TYPES.get(tensor["dtype"])
         if dtype is None:
             raise MalformedError(where, "integers or F16, F32, F64 values", f"dtype {tensor['dtype']}")
+        if len(tensor["shape"]) > _MOST_AXES:
+            raise MalformedError(where, f"at most {_MOST_AXES} axes", len(tensor["shape"]))
         values = np.frombuffer(bytes(tensor["data"]), dtype=dtype).reshape(tensor["shape"])
         arrays[name] = RationalArray.from_numpy(values, where)
     return arrays

@@ -8,6 +8,7 @@ dense layer behind a convolution are permuted from (C, H, W) to the unit order.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from exactcnn.arithmetic.rationals import RationalArray
+from exactcnn.arithmetic.rationals import RationalArray, rational_text
 from exactcnn.arithmetic.streams import symmetric_odd_numerators
 from exactcnn.errors import MalformedError, MisuseError
-from exactcnn.network.layers import Layer
+from exactcnn.network.layers import Layer, Window
 from exactcnn.network.network import Network
 
 __all__ = ["DEFAULT_BITS", "LayerWeights", "Seed", "Weights"]
@@ -141,7 +142,7 @@ class Weights:
 
 
 def _number(value: int) -> int | str:
-    return value if abs(value) < 2**53 else str(value)
+    return value if abs(value) < 2**53 else rational_text(value)
 
 
 def _check(layer: Layer, entry: LayerWeights | None, field: str) -> None:
@@ -156,7 +157,7 @@ def _check(layer: Layer, entry: LayerWeights | None, field: str) -> None:
         raise MalformedError(f"{field}.W", f"shape {shape} (patch size x filters)", entry.W.shape)
     if layer.bias == "none":
         if entry.b is not None:
-            raise MalformedError(f"{field}.b", "no bias, as the spec says", f"{entry.b.shape[0]} values")
+            raise MalformedError(f"{field}.b", "no bias, as the spec says", f"shape {entry.b.shape}")
     elif entry.b is None:
         raise MalformedError(f"{field}.b", f"{layer.bias_length} biases (per {layer.bias})", "nothing")
     elif entry.b.shape != (layer.bias_length,):
@@ -166,7 +167,9 @@ def _check(layer: Layer, entry: LayerWeights | None, field: str) -> None:
 def _assign(network: Network, arrays: Mapping[str, RationalArray], field: str) -> list[LayerWeights | None]:
     """Name -> layer, for the paper's names or PyTorch's."""
     weighted = [layer for layer in network.layers if layer.weight_shape is not None]
-    if "W" + str(weighted[0].index) in arrays:
+    if not weighted:
+        raise MalformedError(field, "no weight file, since no layer has weights", f"{len(arrays)} arrays")
+    if f"W{weighted[0].index}" in arrays:
         names = {layer.index: (f"W{layer.index}", f"b{layer.index}") for layer in weighted}
         torch = False
     else:
@@ -203,16 +206,19 @@ def _assign(network: Network, arrays: Mapping[str, RationalArray], field: str) -
 
 
 def _natural(name: str) -> list[tuple[int, int | str]]:
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in name.split(".")]
+    """fc2 before fc10; numbers before words."""
+    parts = re.split(r"([0-9]{1,18})", name)
+    return [(0, int(part)) if i % 2 else (1, part) for i, part in enumerate(parts) if part]
 
 
 def _from_torch(layer: Layer, W: RationalArray, field: str) -> RationalArray:
     assert layer.weight_shape is not None
     size, filters = layer.weight_shape
-    if W.shape[0] != filters or W.numerators.size != size * filters:
-        raise MalformedError(
-            field, f"PyTorch's shape ({filters}, ..) with {size} entries per filter", W.shape
-        )
+    shapes: list[tuple[int, ...]] = [(filters, size)]
+    if isinstance(layer.reads, Window):
+        shapes.append((filters, layer.below.channels, *layer.reads.kernel))
+    if W.shape not in shapes:
+        raise MalformedError(field, f"PyTorch's shape {shapes[-1]}", W.shape)
     flat = W.numerators.reshape(filters, size)
     if layer.kind == "dense" and layer.below.channels > 1:
         # PyTorch flattens (C, H, W); column number c * prod(e) + pos belongs to unit units[c, pos].

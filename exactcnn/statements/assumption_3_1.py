@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from exactcnn.features.collisions import CollisionGroup, find_collisions
 from exactcnn.features.instance import Instance
-from exactcnn.statements.finding import PROVED, REFUTED, Finding
+from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding
 
 __all__ = ["PatchCollision", "decide_assumption_3_1"]
 
@@ -22,6 +22,9 @@ class PatchCollision:
 def decide_assumption_3_1(instance: Instance) -> Finding:
     """All patches that layer 1 reads, over all samples, compared exactly by grouping."""
     network = instance.network
+    if network.layer(1).kind == "maxpool":
+        reason = "Layer 1 is max-pooling; the theorems ask for a convolutional or fully connected layer 1."
+        return Finding("assumption-3.1", UNDECIDED, reason)
     found = find_collisions(network.layer(1), instance.need_samples())
     summary = {
         "patches": found.patches,

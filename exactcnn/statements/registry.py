@@ -14,6 +14,7 @@ from exactcnn.statements.assumption_4_1 import decide_assumption_4_1
 from exactcnn.statements.finding import Finding
 from exactcnn.statements.rank import decide_rank
 from exactcnn.statements.structure import decide_structure
+from exactcnn.statements.theorem_3_5 import decide_theorem_3_5
 
 __all__ = ["STATEMENTS", "Statement", "decide"]
 
@@ -77,6 +78,13 @@ STATEMENTS: dict[str, Statement] = {
             False,
             False,
             decide_assumption_3_2,
+        ),
+        Statement(
+            "theorem-3.5",
+            "rank F_k = N for almost every parameter of layers 1..k, on this data",
+            True,
+            False,
+            lambda instance, layer: [decide_theorem_3_5(instance, _wide(instance, layer))],
         ),
         Statement(
             "assumption-4.1",

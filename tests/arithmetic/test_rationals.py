@@ -85,6 +85,15 @@ def test_extreme_floats(values):
     assert array.to_fractions() == [Fraction(value) for value in values]
 
 
+@pytest.mark.parametrize("k", range(21))
+def test_full_mantissas_shifted_across_the_end_of_int64(k):
+    # 2^53 - 1 over 2^k needs 53 + k bits: from k = 9 on it must not stay an int64.
+    values = [2.0**53 - 1, -(2.0**53 - 1), 2.0**-k]
+    array = RationalArray.from_floats(np.array(values))
+    assert_canonical(array)
+    assert array.to_fractions() == [Fraction(value) for value in values]
+
+
 INTEGER_DTYPES = [np.dtype(code) for code in "bBhHiIqQ"] + [np.dtype(">i2"), np.dtype(">u4")]
 
 

@@ -220,7 +220,7 @@ CASES: list[tuple[str, str, Writer, str]] = [
         archive(*[(f"{i}.npy", npy("(9,)", bytes(9))) for i in range(3)], patch=declare(2**30)),
         "when unpacked",
     ),
-    ("npz lies about size", "a.npz", archive(("x.npy", npy("(1, 2)", b"ab")), patch=declare(100)), "XX"),
+    ("npz lies about size", "a.npz", archive(("x.npy", npy("(1, 2)", b"ab")), patch=declare(100)), "Bad CRC"),
     (
         "npz truncated",
         "a.npz",

@@ -149,7 +149,7 @@ def test_csv_round_trip(tmp_path, rows, header):
 
 
 def test_csv_decimals_quotes_spaces_and_byte_order_mark(tmp_path):
-    (tmp_path / "a.csv").write_bytes(b'\xef\xbb\xbfa, y ,b\r\n "0.1" ,7, -1.50\r\n1e-2,8,2/4\r\n')
+    (tmp_path / "a.csv").write_bytes(b'\xef\xbb\xbfa, y ,b\r\n "0.1",7 , -1.50\r\n1e-2,8,2/4\r\n')
     samples = load(tmp_path / "a.csv")
     assert samples.x.to_fractions() == [
         [Fraction(1, 10), Fraction(-3, 2)],

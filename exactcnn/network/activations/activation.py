@@ -1,16 +1,22 @@
-"""Floor 2: an activation function, by name and parameters."""
+"""Floor 2: an activation function, by name and parameters, or by a user's expression.
+
+The value that a layer carries: frozen, hashable, written to FORMAT.md's ACTIVATION and read
+back from it.  What is known about it stands in ``library`` (built-in) and ``custom``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import lru_cache
 from typing import Any
 
 from exactcnn.arithmetic.rationals import parse_rational, rational_text
-from exactcnn.errors import MalformedError, MisuseError, UndecidedError
-from exactcnn.network.activations.library import LIBRARY, ball_value
+from exactcnn.errors import MalformedError, MisuseError
+from exactcnn.network.activations.balls import ball_of_expression, builtin_ball
+from exactcnn.network.activations.expressions import parse_expression
+from exactcnn.network.activations.library import LIBRARY
 from exactcnn.network.activations.properties import ActivationProperties
 
 __all__ = ["Activation"]
@@ -20,19 +26,43 @@ __all__ = ["Activation"]
 class Activation:
     """``parameters`` are sorted (name, value) pairs; ``expression`` is set for ``custom`` only.
 
+    ``from_json`` reads what users write; the constructor, for Python callers, raises
+    MisuseError for a name, parameters or an expression outside FORMAT.md's table.
+
     >>> Activation.from_json({"name": "softplus", "alpha": "1/2"})
     Activation(name='softplus', parameters=(('alpha', Fraction(1, 2)),), expression=None)
-    >>> str(Activation.from_json("relu"))
-    'relu'
+    >>> Activation.from_json("leaky_relu").to_json()
+    {'name': 'leaky_relu', 'slope': '1/100'}
+    >>> str(Activation.from_json({"name": "custom", "expression": "t/(1 + abs(t))"}))
+    'custom t/(1 + abs(t))'
     """
 
     name: str
     parameters: tuple[tuple[str, Fraction], ...] = ()
     expression: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.name == "custom":
+            if self.expression is None or self.parameters:
+                raise MisuseError("activation", "custom with nothing but an expression", self.parameters)
+            parse_expression(self.expression)
+            return
+        if self.name not in LIBRARY or self.expression is not None:
+            raise MisuseError("activation", f"one of {', '.join(LIBRARY)}, or custom", self.name)
+        entry = LIBRARY[self.name]
+        if [key for key, _ in self.parameters] != sorted(entry.defaults):
+            raise MisuseError("parameters", f"{sorted(entry.defaults)}, sorted", self.parameters)
+        for key, value in self.parameters:
+            wanted = entry.refusal(key, value)
+            if wanted is not None:
+                raise MisuseError(key, wanted, value)
+
     @staticmethod
     def from_json(record: object, field: str = "activation") -> Activation:
-        """From a name, or a table with ``name`` and parameters; MalformedError otherwise."""
+        """From a name, or a table with ``name`` and parameters; MalformedError otherwise.
+
+        Parameters left out have their defaults: alpha 1 (softplus, elu), slope 1/100.
+        """
         if isinstance(record, str):
             record = {"name": record}
         if not isinstance(record, Mapping):
@@ -41,22 +71,21 @@ class Activation:
         if name == "custom":
             return _custom(record, field)
         if not isinstance(name, str) or name not in LIBRARY:
-            raise MalformedError(field, f"one of {', '.join(LIBRARY)}, custom", repr(name))
+            found = "no name" if name is None else repr(name)
+            raise MalformedError(field, f"one of {', '.join(LIBRARY)}, custom", found)
         entry = LIBRARY[name]
-        for key in record:
-            if key != "name" and key not in entry.defaults:
-                known = ", ".join(entry.defaults) or "no parameters"
-                raise MalformedError(field, f"{name} with {known}", f"key {key!r}")
+        known = " and ".join(entry.defaults) or "no parameters"
+        _refuse_unknown_keys(record, ("name", *entry.defaults), f"{name} with {known}", field)
         parameters = []
         for key, default in sorted(entry.defaults.items()):
             value = parse_rational(record.get(key, default), f"{field}.{key}")
-            if value <= 0 or (entry.below_one and value >= 1):
-                bound = "a rational between 0 and 1, excluded" if entry.below_one else "a positive rational"
-                raise MalformedError(f"{field}.{key}", bound, value)
+            wanted = entry.refusal(key, value)
+            if wanted is not None:
+                raise MalformedError(f"{field}.{key}", wanted, rational_text(value))
             parameters.append((key, value))
         return Activation(name, tuple(parameters))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, str]:
         """FORMAT.md's ACTIVATION."""
         if self.expression is not None:
             return {"name": "custom", "expression": self.expression}
@@ -64,16 +93,13 @@ class Activation:
 
     @property
     def kind(self) -> str:
-        """``rational``, ``exponential`` or ``other``."""
-        return "other" if self.name == "custom" else LIBRARY[self.name].kind
+        """``rational`` (maps Q to Q), ``exponential`` (features in Q(e^(1/D))) or ``other``."""
+        return "other" if self.expression is not None else LIBRARY[self.name].kind
 
-    @cached_property
+    @property
     def properties(self) -> ActivationProperties:
-        if self.expression is not None:
-            from exactcnn.network.activations.custom import custom_properties
-
-            return custom_properties(self.expression)
-        return LIBRARY[self.name].properties(dict(self.parameters))
+        """Looked up, or for a custom expression derived on first use, which may take seconds."""
+        return _properties(self)
 
     def apply_fraction(self, t: Fraction) -> Fraction:
         """sigma(t), exactly; MisuseError unless the activation is rational."""
@@ -88,27 +114,46 @@ class Activation:
         raise MisuseError("activation", "one that maps rationals to rationals", self)
 
     def ball(self, t: Any) -> Any:
-        """sigma(t) for a flint.arb ball; UndecidedError for a custom expression."""
+        """A ball containing sigma(x) for every x in the flint.arb ball t, at precision flint.ctx.prec.
+
+        UndecidedError for a custom expression that cannot be enclosed there, for example
+        because it may be undefined at a point of t.
+        """
         if self.expression is not None:
-            raise UndecidedError(f"no enclosure is known for the custom activation {self.expression}")
-        return ball_value(self.name, dict(self.parameters), t)
+            return ball_of_expression(parse_expression(self.expression), t)
+        return builtin_ball(self.name, dict(self.parameters), t)
 
     def __str__(self) -> str:
         if self.expression is not None:
             return f"custom {self.expression}"
         if not self.parameters:
             return self.name
-        return f"{self.name}({', '.join(f'{key}={value}' for key, value in self.parameters)})"
+        values = ", ".join(f"{key}={rational_text(value)}" for key, value in self.parameters)
+        return f"{self.name}({values})"
+
+
+@lru_cache(maxsize=256)
+def _properties(activation: Activation) -> ActivationProperties:
+    if activation.expression is not None:
+        from exactcnn.network.activations.custom import custom_properties
+
+        return custom_properties(activation.expression)
+    return LIBRARY[activation.name].properties(dict(activation.parameters))
+
+
+def _refuse_unknown_keys(
+    record: Mapping[Any, Any], known: tuple[str, ...], expected: str, field: str
+) -> None:
+    unknown = sorted(repr(key) for key in record if key not in known)
+    if unknown:
+        raise MalformedError(field, expected, f"key {unknown[0]}")
 
 
 def _custom(record: Mapping[str, Any], field: str) -> Activation:
-    from exactcnn.network.activations.custom import parse_expression
-
+    _refuse_unknown_keys(record, ("name", "expression"), "custom with expression", field)
     expression = record.get("expression")
-    unknown = sorted(str(key) for key in record if key not in ("name", "expression"))
-    if unknown:
-        raise MalformedError(field, "custom with an expression", f"key {unknown[0]!r}")
     if not isinstance(expression, str):
-        raise MalformedError(f"{field}.expression", "a text such as 't/(1 + exp(-t))'", repr(expression))
+        found = "nothing" if expression is None else type(expression).__name__
+        raise MalformedError(f"{field}.expression", "a text such as 't/(1 + abs(t))'", found)
     parse_expression(expression, f"{field}.expression")
     return Activation("custom", (), expression)

@@ -1,0 +1,160 @@
+"""Floor 2: enclosures of activations in ball arithmetic (Arb, through python-flint).
+
+Every function takes a ``flint.arb`` ball t and returns a ball that contains sigma(x) for every
+x in t.  The working precision is ``flint.ctx.prec`` of the caller, to be set with
+``flint.ctx.workprec``; it changes the width of an answer, never its truth.
+
+Why it is rigorous.  Arb's functions enclose.  For an increasing sigma the image of [a, b] is
+[sigma(a), sigma(b)], so the hull of the balls at both ends contains it, and is much tighter
+than sigma evaluated on a wide ball.  The formulas at an end point never divide by a number
+near 0: they are written with e^x of a non-positive x, so nothing overflows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any
+
+from exactcnn.errors import UndecidedError
+from exactcnn.network.activations.expressions import Node
+
+__all__ = ["ball_of_expression", "ball_of_fraction", "builtin_ball"]
+
+
+def ball_of_fraction(value: Fraction) -> Any:
+    """A ball around a rational, exact where it is a dyadic number of few digits."""
+    from flint import arb, fmpq
+
+    return arb(fmpq(value.numerator, value.denominator))
+
+
+def builtin_ball(name: str, parameters: Mapping[str, Fraction], t: Any) -> Any:
+    """sigma(t) for the built-in ``name``; a ball with a nan or infinite end gives the whole line."""
+    from flint import arb
+
+    if not t.is_finite():
+        return arb.nan()  # an indeterminate ball contains everything
+    if name in _INCREASING:
+        values = {key: ball_of_fraction(value) for key, value in parameters.items()}
+        rule = _INCREASING[name]
+        if t.is_exact():
+            return rule(t, values)
+        return rule(t.lower(), values).union(rule(t.upper(), values))
+    if name == "square":
+        return _square(t)
+    if name == "gaussian":
+        return (-_square(t)).exp()
+    if name == "silu":
+        return t * builtin_ball("sigmoid", {}, t)
+    if name == "gelu":  # t Phi(t), Phi(t) = erfc(-t / sqrt 2) / 2, increasing
+        root = arb(2).sqrt()
+        low, high = ((-x / root).erfc() / 2 for x in (t.lower(), t.upper()))
+        return t * low.union(high)
+    raise UndecidedError(f"no enclosure is known for the activation {name}")
+
+
+def _square(t: Any) -> Any:
+    """t^2; the hull of the squares of the smallest and of the largest |x|, tight across 0."""
+    if t.is_exact():
+        return t * t
+    low, high = t.abs_lower(), t.abs_upper()
+    return (low * low).union(high * high)
+
+
+def _sigmoid(x: Any, _: Mapping[str, Any]) -> Any:
+    if x < 0:
+        e = x.exp()
+        return e / (1 + e)
+    return 1 / (1 + (-x).exp())
+
+
+def _softplus(x: Any, values: Mapping[str, Any]) -> Any:
+    """ln(1 + e^y) = max(y, 0) + ln(1 + e^-|y|)."""
+    y = values["alpha"] * x
+    return (_positive_part(y) + (-abs(y)).exp().log1p()) / values["alpha"]
+
+
+def _positive_part(y: Any) -> Any:
+    """max(y, 0): the hull of the values at the ends."""
+    from flint import arb
+
+    if y.is_exact():
+        return y if y > 0 else arb(0)
+    return _positive_part(y.lower()).union(_positive_part(y.upper()))
+
+
+_INCREASING: Mapping[str, Callable[[Any, Mapping[str, Any]], Any]] = {
+    "relu": lambda x, values: _positive_part(x),
+    "leaky_relu": lambda x, values: x if x >= 0 else values["slope"] * x,
+    "identity": lambda x, values: x,
+    "sigmoid": _sigmoid,
+    "tanh": lambda x, values: x.tanh(),
+    "softplus": _softplus,
+    "elu": lambda x, values: x if x >= 0 else values["alpha"] * x.expm1(),
+    "arctan": lambda x, values: x.atan(),
+}
+
+
+def ball_of_expression(node: Node, t: Any) -> Any:
+    """The value of a user's expression on the ball t.
+
+    UndecidedError unless every step is finite: a division by a ball around 0, a logarithm or
+    root of a ball that reaches below 0 and an overflow all end here, so a ball that is
+    returned proves that the expression is defined on the whole of t.
+    """
+    return _evaluate(node, t, {})
+
+
+def _evaluate(node: Node, t: Any, known: dict[Node, Any]) -> Any:
+    if node in known:
+        return known[node]
+    args = [_evaluate(arg, t, known) for arg in node.args]
+    try:
+        value = _apply(node, args, t)
+    except (OverflowError, ValueError):
+        value = None
+    if value is None or not value.is_finite():
+        raise UndecidedError(f"no enclosure of {node} was found on the ball {t}")
+    known[node] = value
+    return value
+
+
+def _apply(node: Node, args: list[Any], t: Any) -> Any:
+    from flint import arb
+
+    op = node.op
+    if op == "num":
+        assert node.value is not None
+        return ball_of_fraction(node.value)
+    if op == "t":
+        return t
+    if op == "pi":
+        return arb.pi()
+    if op == "add":
+        return args[0] + args[1]
+    if op == "mul":
+        return _square(args[0]) if node.args[0] == node.args[1] else args[0] * args[1]
+    if op == "div":
+        return args[0] / args[1]
+    if op == "pow":
+        return _power(args[0], node.args[1], args[1])
+    if op == "abs":
+        return args[0].abs_lower().union(args[0].abs_upper())
+    if op == "max":
+        return arb.max(args[0], args[1])
+    if op == "min":
+        return arb.min(args[0], args[1])
+    return getattr(args[0], op)()  # exp, log, tanh, sinh, cosh, sin, cos, atan, sqrt, erf
+
+
+def _power(base: Any, exponent: Node, value: Any) -> Any:
+    """base^exponent; a rational exponent a/2 by square roots, others by exp(y log x), x > 0."""
+    if exponent.value is None or exponent.value.denominator > 2:
+        return (value * base.log()).exp()
+    numerator, denominator = exponent.value.as_integer_ratio()
+    if denominator == 2:
+        base = base.sqrt()
+    count = abs(numerator)
+    power = _square(base) ** (count // 2) if count % 2 == 0 else base**count
+    return 1 / power if numerator < 0 else power

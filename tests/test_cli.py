@@ -1,0 +1,506 @@
+"""The command line: exit codes, one JSON object, one sentence for whatever is wrong, never a traceback."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import struct
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import exactcnn.api
+from exactcnn.cli import main
+from exactcnn.statements import STATEMENTS
+
+NET = 'input = [4]\n[[layers]]\nkind = "conv"\nfilters = 3\nkernel = 2\nactivation = "%s"\n'
+LINES = ["1,2,0,3", "0,1,1,2", "5,4,4,0"]
+
+
+class Run:
+    """What one call of the command line left behind."""
+
+    def __init__(self, code, out, err):
+        self.code, self.out, self.err = code, out, err
+        assert "Traceback" not in err
+
+    @property
+    def json(self):
+        """The one JSON object on stdout; anything else there fails."""
+        record = json.loads(self.out)
+        assert isinstance(record, dict)
+        assert len(self.out.splitlines()) == 1
+        return record
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Call the command line in a folder with a few good files; relative paths are meant there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("EXACTCNN_DEBUG", raising=False)
+    for name in ("sigmoid", "relu", "softplus"):
+        Path(f"{name}.toml").write_text(NET % name)
+    Path("dense.json").write_text('{"input": [4], "layers": [{"kind": "dense", "units": 5}]}')
+    Path("pool.json").write_text('{"input": [4], "layers": [{"kind": "maxpool", "kernel": 2, "stride": 1}]}')
+    Path("d.csv").write_text("\n".join(LINES))
+    Path("twice.csv").write_text("\n".join([*LINES, LINES[0]]))
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["exactcnn", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        out, err = capsys.readouterr()
+        return Run(caught.value.code, out, err)
+
+    return call
+
+
+VERIFY = ["verify", "sigmoid.toml", "--data", "d.csv"]
+
+
+@pytest.mark.parametrize(
+    "spec, data, code, verdict",
+    [
+        ("sigmoid.toml", "d.csv", 0, "proved"),
+        ("relu.toml", "d.csv", 0, "proved"),
+        ("sigmoid.toml", "twice.csv", 1, "refuted"),
+        ("softplus.toml", "d.csv", 3, "undecided"),
+    ],
+)
+def test_exit_codes_are_the_verdicts(run, spec, data, code, verdict):
+    """0 proved, 1 refuted, 3 undecided, for people and with --json alike."""
+    found = run("verify", spec, "--data", data)
+    assert (found.code, found.err) == (code, "")
+    assert verdict in found.out
+    found = run("verify", spec, "--data", data, "--json")
+    assert (found.code, found.err) == (code, "")
+    first = found.json["findings"][0]
+    assert (first["statement"], first["verdict"], first["asked"]) == ("rank", verdict, True)
+
+
+def test_json_tells_what_was_decided(run):
+    """The object names the instance, each finding with its evidence, and the certificate."""
+    found = run(*VERIFY, "--json", "--seed", 7, "--bits", 5, "--certificate", "c.json").json
+    assert set(found) == {"instance", "findings", "certificate"}
+    assert found["instance"]["widths"] == [4, 9]
+    assert found["instance"]["weights"] == {"seed": 7, "bits": 5}
+    assert found["instance"]["samples"] == 3
+    assert found["findings"][0]["evidence"]["lower"] == 3
+    assert found["certificate"]["claims"] == 1
+    assert [f["statement"] for f in found["findings"] if f["asked"]] == ["rank"]
+    assert len(found["findings"]) > 1
+    found = run(*VERIFY, "--json", "--no-hypotheses").json
+    assert [f["statement"] for f in found["findings"]] == ["rank"]
+    assert found["certificate"] is None
+
+
+def test_statement_all(run):
+    """--statement all asks for every statement, and the certificate of all of them is accepted."""
+    found = run(*VERIFY, "--statement", "all", "--certificate", "all.json", "--json")
+    assert found.code == 1  # assumption 3.1 fails on these samples
+    assert {f["statement"] for f in found.json["findings"]} == set(STATEMENTS)
+    assert all(f["asked"] for f in found.json["findings"])
+    assert found.json["certificate"]["claims"] == len(STATEMENTS)
+    assert run("check", "all.json").code == 0
+
+
+def test_statements_can_be_repeated(run):
+    """Each statement asked for is decided once, in the order given."""
+    asked = ["--statement", "structure", "--statement", "rank", "--statement", "structure"]
+    found = run(*VERIFY, *asked, "--no-hypotheses", "--json")
+    assert [f["statement"] for f in found.json["findings"]] == ["structure", "rank"]
+
+
+@pytest.mark.parametrize("spec", ["dense.json", "pool.json"])
+@pytest.mark.parametrize("statement", [*STATEMENTS, "all"])
+def test_networks_without_a_convolution(run, spec, statement):
+    """Every statement has an answer for networks of one dense or one pooling layer."""
+    found = run("verify", spec, "--data", "d.csv", "--statement", statement, "--certificate", "c.json", "--json")
+    assert found.code in (0, 1, 3)
+    if found.json["certificate"] is not None:
+        assert run("check", "c.json").code == 0
+
+
+def test_samples_start_and_scale(run):
+    """The options choose the samples they say and scale them exactly."""
+    found = run(*VERIFY, "--samples", 1, "--start", 2, "--scale", "1/7", "--certificate", "c.json", "--json")
+    assert found.json["instance"]["samples"] == 1
+    data = json.loads(Path("c.json").read_text())["instance"]["data"]
+    assert [[Fraction(v, data["denominator"]) for v in row] for row in data["rows"]] == [
+        [Fraction(5, 7), Fraction(4, 7), Fraction(4, 7), 0]
+    ]
+
+
+def test_weights_from_a_file(run):
+    """The certificate holds the weights of the file, and they decide: zeros give rank 1."""
+    np.savez("w.npz", W1=np.zeros((2, 3), dtype=np.float32), b1=np.full(9, 0.5))
+    found = run(*VERIFY, "--weights", "w.npz", "--certificate", "c.json", "--json")
+    assert found.code == 1
+    assert found.json["instance"]["weights"] == "file"
+    assert found.json["findings"][0]["evidence"]["upper"] == 1
+    assert run("check", "c.json").code == 0
+
+
+@pytest.mark.parametrize("prime", [7, 2147483647, 2147483587])
+def test_a_prime_of_ones_own(run, prime):
+    """The minor is taken modulo the prime asked for."""
+    found = run(*VERIFY, "--prime", prime, "--json", "--certificate", "c.json")
+    assert (found.code, found.json["findings"][0]["evidence"]["prime"]) == (0, prime)
+    assert run("check", "c.json").code == 0
+
+
+def test_check_accepts_and_rejects(run):
+    """A written certificate is VERIFIED, a tampered one REJECTED, a damaged one MALFORMED."""
+    assert run(*VERIFY, "--certificate", "c.json").code == 0
+    found = run("check", "c.json")
+    assert (found.code, "VERIFIED" in found.out, found.err) == (0, True, "")
+    record = json.loads(Path("c.json").read_text())
+    record["instance"]["weights"]["seed"] += 1
+    Path("other-seed.json").write_text(json.dumps(record))
+    record = json.loads(Path("c.json").read_text())
+    record["claims"][0]["evidence"]["lower"]["rows"] = [0, 1, 1]
+    Path("rows.json").write_text(json.dumps(record))
+    Path("cut.json").write_bytes(Path("c.json").read_bytes()[:-20])
+    found = run("check", "other-seed.json")
+    assert (found.code, "REJECTED" in found.out) == (1, True)
+    assert run("check", "rows.json").code in (1, 2)
+    assert run("check", "cut.json").code == 2
+    found = run("check", "--json", "c.json", "other-seed.json", "cut.json")
+    assert found.code == 2, "the worst of several"
+    assert [f["outcome"] for f in found.json["files"]] == ["VERIFIED", "REJECTED", "MALFORMED"]
+    assert run("check", "--deterministic", "c.json").code == 0
+    assert run("check", "--max-work", 1, "c.json").code == 2
+
+
+def test_check_finds_the_data_file(run):
+    """A certificate that refers to an IDX file is checked against the file that --data names."""
+    images = b"\0\0\x08\x03" + struct.pack(">3I", 3, 2, 2) + bytes(range(1, 13))
+    Path("t-images-idx3-ubyte.gz").write_bytes(gzip.compress(images))
+    made = run("verify", "sigmoid.toml", "--data", "t-images-idx3-ubyte.gz", "--certificate", "c.json", "--json")
+    record = json.loads(Path("c.json").read_text())
+    if record["instance"]["data"]["kind"] == "inline":
+        pytest.skip("small data are embedded")
+    assert (made.code, run("check", "c.json").code) == (0, 0)
+    Path("t-images-idx3-ubyte.gz").rename("-moved")
+    assert run("check", "c.json").code == 2
+    assert run("check", "c.json", "--data=-moved").code == 0
+
+
+def bad_files(folder):
+    """The files that the bad calls below name."""
+    (folder / "empty").touch()
+    for suffix in ("toml", "json", "csv", "npz", "safetensors", "idx", "gz"):
+        (folder / f"empty.{suffix}").touch()
+        (folder / f"noise.{suffix}").write_bytes(b"\x1f\x8b\0PK\x93NUMPY\xff\xfe{[")
+    (folder / "a folder").mkdir()
+    specs = {
+        "huge-kernel": {"kernel": 2**31},
+        "zero-stride": {"stride": 0},
+        "huge-padding": {"stride": 2**31, "padding": 2**31},
+        "many-filters": {"filters": 2**31},
+        "unknown-key": {"knernel": 2},
+        "float-slope": {"activation": {"name": "leaky_relu", "slope": 0.1}},
+    }
+    layer = {"kind": "conv", "filters": 3, "kernel": 2, "activation": "relu"}
+    for name, change in specs.items():
+        (folder / f"{name}.json").write_text(json.dumps({"input": [4], "layers": [{**layer, **change}]}))
+    (folder / "deep.json").write_text("[" * 10**5)
+    (folder / "deep.toml").write_text("input" + ".a" * 2000 + " = 1\nlayers = []")
+    (folder / "hexadecimal.toml").write_text("input = [0x" + "f" * 5000 + "]\nlayers = []")
+    (folder / "surrogate.json").write_text('{"name": "\\ud800", "input": [4], "layers": []}')
+    (folder / "wide.csv").write_text("1,2,3\n4,5,6")
+    (folder / "words.csv").write_text("1,2,3,x")
+    (folder / "floats.json").write_text('{"x": [[0.5, 1, 2, 3]]}')
+    np.savez(folder / "nan.npz", x=np.full((2, 4), np.nan))
+    np.savez(folder / "shape.npz", W1=np.ones((3, 2)), b1=np.ones(9))
+    np.savez(folder / "objects.npz", x=np.array([[{}]], dtype=object))
+    (folder / "w.json").write_text('{"layers": [{"W": [[1, 2, 3], [4, 5, 6]], "b": [1]}]}')
+    (folder / "c.json").write_text('{"format": "exactcnn-certificate", "version": 2}')
+
+
+S, D = "sigmoid.toml", ["--data", "d.csv"]
+BAD = [
+    # usage
+    [],
+    ["nope"],
+    ["--nope"],
+    ["verify", "--nope"],
+    ["verify", "--samples"],
+    ["verify", S, "more.toml"],
+    ["check"],
+    ["check", "c.json", "--max-work", "many"],
+    ["verify", S, *D, "--samples", "abc"],
+    ["verify", S, *D, "--samples", "1.5"],
+    ["verify", S, *D, "--seed", "0x1"],
+    ["verify", S, *D, "--layer", "one"],
+    ["verify", S, *D, "--prime", ""],
+    # options out of range
+    ["verify", S, *D, "--samples", "0"],
+    ["verify", S, *D, "--samples", "-1"],
+    ["verify", S, *D, "--samples", "4"],
+    ["verify", S, *D, "--samples", "9" * 4000],
+    ["verify", S, *D, "--samples", "9" * 5000],
+    ["verify", S, *D, "--start", "3"],
+    ["verify", S, *D, "--start", "-1"],
+    ["verify", S, *D, "--start", "1", "--samples", "3"],
+    ["verify", S, *D, "--scale", "0"],
+    ["verify", S, *D, "--scale", "-1/2"],
+    ["verify", S, *D, "--scale", "1/0"],
+    ["verify", S, *D, "--scale", "half"],
+    ["verify", S, *D, "--scale", ""],
+    ["verify", S, *D, "--scale", "nan"],
+    ["verify", S, *D, "--scale", "1e999999"],
+    ["verify", S, *D, "--scale", "-" + "9" * 5000],
+    ["verify", S, *D, "--layer", "99"],
+    ["verify", S, *D, "--layer", "0"],
+    ["verify", S, *D, "--layer", "-1"],
+    ["verify", S, *D, "--prime", "9"],
+    ["verify", S, *D, "--prime", "2"],
+    ["verify", S, *D, "--prime", "-7"],
+    ["verify", S, *D, "--prime", "2305843009213693951"],
+    ["verify", S, *D, "--seed", "-1"],
+    ["verify", S, *D, "--seed", "18446744073709551616"],
+    ["verify", S, *D, "--bits", "0"],
+    ["verify", S, *D, "--bits", "65"],
+    ["verify", S, *D, "--statement", "nope"],
+    ["verify", S, *D, "--statement", ""],
+    ["verify", S, *D, "--statement", "rank", "--statement", "Rank"],
+    # specs
+    *(
+        ["verify", spec, *D]
+        for spec in (
+            "missing.toml",
+            "",
+            ".",
+            "a folder",
+            "n" * 5000,
+            "d.csv/net.toml",
+            "empty.toml",
+            "empty.json",
+            "noise.toml",
+            "noise.json",
+            "/dev/zero",
+            "/proc/self/mem",
+            "huge-kernel.json",
+            "zero-stride.json",
+            "huge-padding.json",
+            "many-filters.json",
+            "unknown-key.json",
+            "float-slope.json",
+            "deep.json",
+            "deep.toml",
+            "hexadecimal.toml",
+            "surrogate.json",
+            "d.csv",
+        )
+    ),
+    # data
+    *(
+        ["verify", S, "--data", data]
+        for data in (
+            "missing.csv",
+            "",
+            ".",
+            "a folder",
+            "n" * 5000,
+            "d.csv/x.npz",
+            "digits",
+            "Digits",
+            "sigmoid.toml",
+            "empty",
+            "empty.csv",
+            "empty.json",
+            "empty.npz",
+            "empty.gz",
+            "empty.idx",
+            "noise.csv",
+            "noise.json",
+            "noise.npz",
+            "noise.gz",
+            "noise.idx",
+            "wide.csv",
+            "words.csv",
+            "floats.json",
+            "nan.npz",
+            "objects.npz",
+            "shape.npz",
+            "/dev/zero",
+            "http://example.org/x.npz",
+        )
+    ),
+    # weights
+    *(
+        ["verify", S, *D, "--weights", weights]
+        for weights in (
+            "missing.npz",
+            "",
+            "a folder",
+            "empty.npz",
+            "empty.json",
+            "noise.npz",
+            "noise.json",
+            "noise.safetensors",
+            "w.json",
+            "shape.npz",
+            "nan.npz",
+            "objects.npz",
+            "d.csv",
+        )
+    ),
+    # certificates
+    ["verify", S, *D, "--certificate", ""],
+    ["verify", S, *D, "--certificate", "a folder"],
+    ["verify", S, *D, "--certificate", "missing/c.json"],
+    ["verify", S, *D, "--certificate", "d.csv/c.json"],
+    ["verify", S, *D, "--certificate", "n" * 5000],
+    ["check", "missing.json"],
+    ["check", ""],
+    ["check", "a folder"],
+    ["check", "empty.json"],
+    ["check", "noise.json"],
+    ["check", "deep.json"],
+    ["check", "c.json"],
+    ["check", "c.json", "--data", "missing"],
+    ["check", "c.json", "--data=-x", "--max-work=-5"],
+]
+
+
+@pytest.mark.parametrize("arguments", BAD, ids=lambda arguments: " ".join(arguments)[:60] or "nothing")
+def test_bad_calls(run, tmp_path, arguments):
+    """Exit code 2, one sentence on stderr, and with --json one object with it on stdout."""
+    bad_files(tmp_path)
+    found = run(*arguments)
+    assert found.code == 2, found.out + found.err
+    if arguments[:1] == ["check"] and found.err == "":
+        assert "MALFORMED: " in found.out
+    elif arguments:
+        assert found.out == ""
+        assert found.err.startswith("exactcnn: ")
+        assert found.err.count("\n") == 1
+        assert found.err.rstrip("\n").isprintable()
+        assert len(found.err) < 6000
+    if arguments[:1] in (["verify"], ["check"]):
+        found = run(arguments[0], "--json", *arguments[1:])
+        assert found.code == 2
+        if "files" in found.json:
+            assert [f["outcome"] for f in found.json["files"]] == ["MALFORMED"]
+        else:
+            assert found.err == f"exactcnn: {found.json['error']}\n"
+
+
+def test_an_unreadable_file(run, monkeypatch):
+    """A file that the system refuses to open is one sentence with the system's reason."""
+    real = Path.open
+
+    def refuse(path, *arguments, **more):
+        if path.name in ("d.csv", "sigmoid.toml"):
+            raise PermissionError(13, "Permission denied")
+        return real(path, *arguments, **more)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    for arguments, field in ((["verify", "relu.toml", "--data", "d.csv"], "data"), (VERIFY, "spec sigmoid.toml")):
+        found = run(*arguments)
+        assert found.code == 2
+        assert found.err == f"exactcnn: {field}: expected a readable file, found Permission denied\n"
+
+
+def test_special_files_are_not_replaced(run, tmp_path):
+    """A certificate is never moved over a pipe or a device; the special file stays what it was."""
+    os.mkfifo(tmp_path / "pipe")
+    found = run(*VERIFY, "--certificate", "pipe")
+    assert found.code == 2
+    assert "expected a regular file, found something else" in found.err
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_names_that_are_no_text(run, tmp_path):
+    """File names of arbitrary bytes can be read, printed and written to."""
+    name = os.fsdecode(b"net-\xff\x1b.toml")
+    (tmp_path / name).write_text(NET % "sigmoid")
+    data = os.fsdecode(b"d-\xff.csv")
+    (tmp_path / data).write_text("\n".join(LINES))
+    for more in ([], ["--json"]):
+        found = run("verify", name, "--data", data, "--certificate", os.fsdecode(b"c-\xff.json"), *more)
+        assert found.code == 0, found.err
+    assert run("check", os.fsdecode(b"c-\xff.json")).code == 0
+    assert run("verify", os.fsdecode(b"missing-\xff.toml")).code == 2
+
+
+@pytest.mark.parametrize(
+    "error, code, says",
+    [
+        (MemoryError(), 3, "more memory"),
+        (KeyboardInterrupt(), 130, ""),
+        (RuntimeError("some\nbug"), 70, "internal error, please report it: RuntimeError: some bug"),
+        (RecursionError("deep"), 70, "internal error"),
+    ],
+)
+def test_what_should_not_happen_is_no_verdict(run, monkeypatch, error, code, says):
+    """Too little memory is undecided; an interruption and a bug have codes of their own, no 0 or 1."""
+
+    def fail():
+        raise error
+
+    monkeypatch.setattr(exactcnn.api, "default_network", fail)
+    found = run("verify")
+    assert found.code == code
+    assert says in found.err
+    assert found.out == ""
+    if says:
+        assert says in run("verify", "--json").json["error"]
+
+
+def test_a_bug_can_be_looked_at(monkeypatch):
+    """With EXACTCNN_DEBUG set the exception itself comes through."""
+    monkeypatch.setenv("EXACTCNN_DEBUG", "1")
+    monkeypatch.setattr(sys, "argv", ["exactcnn", "verify"])
+    monkeypatch.setattr(exactcnn.api, "default_network", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main()
+
+
+def script(*arguments, **more):
+    """The installed console script, or what it does where it is not installed."""
+    installed = Path(sys.executable).with_name("exactcnn")
+    call = [str(installed)] if installed.is_file() else [sys.executable, "-c", "from exactcnn.cli import main; main()"]
+    return subprocess.run([*call, *arguments], capture_output=True, text=True, timeout=60, **more)
+
+
+def test_the_console_script(tmp_path):
+    """The embedded example from a fresh process: verify writes what check accepts."""
+    certificate = str(tmp_path / "c.json")
+    found = script("verify", "--samples", "12", "--certificate", certificate, "--json")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert json.loads(found.stdout)["findings"][0]["verdict"] == "proved"
+    found = script("check", "--json", certificate)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert json.loads(found.stdout)["files"][0]["outcome"] == "VERIFIED"
+    found = script("verify", "--prime", "9", "--samples", "2", "--json")
+    assert found.returncode == 2
+    assert list(json.loads(found.stdout)) == ["error"]
+
+
+def test_help():
+    """--help explains the commands, the exit codes and a first example, and succeeds."""
+    found = script("--help")
+    assert (found.returncode, found.stderr) == (0, "")
+    for word in ("verify", "check", "Exit codes", "digits.json"):
+        assert word in found.stdout
+    assert "--certificate" in script("verify", "--help", env={**os.environ, "COLUMNS": "120"}).stdout
+
+
+def test_a_closed_pipe_is_no_refutation():
+    """If nobody reads the answer the exit code is not 1, which would say refuted."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    installed = Path(sys.executable).with_name("exactcnn")
+    call = [str(installed)] if installed.is_file() else [sys.executable, "-c", "from exactcnn.cli import main; main()"]
+    done = subprocess.run([*call, "verify", "--samples", "2", "--json"], stdout=writer, stderr=subprocess.PIPE, timeout=60)
+    os.close(writer)
+    assert done.returncode == 141, done.stderr
+    assert b"Traceback" not in done.stderr
