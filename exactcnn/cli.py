@@ -10,14 +10,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from exactcnn.cli_output import describe, finding_record, print_findings, working
 from exactcnn.errors import ExactCNNError, UndecidedError
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 PROVED, REFUTED, BAD_INPUT, UNDECIDED, INTERNAL, BROKEN_PIPE = 0, 1, 2, 3, 70, 141
 _EXIT = {"proved": PROVED, "refuted": REFUTED, "undecided": UNDECIDED}
-_STYLE = {"proved": "bold green", "refuted": "bold red", "undecided": "bold yellow"}
 # Statements shown next to the one asked for, as the theory's hypotheses.
 _HYPOTHESES = ("structure", "assumption-2.4", "assumption-3.1", "assumption-3.2")
 # Patch entries above which comparing all patches (3.1) takes longer than a newcomer waits.
@@ -113,7 +111,7 @@ def verify(
     asked = _statements(statement)
     if certificate is not None:
         _require_writable(certificate)
-    with _working("reading"):
+    with working("reading"):
         network = default_network() if spec is None else read_spec(spec)
         if layer is not None:
             network.layer(layer)
@@ -143,15 +141,15 @@ def verify(
     if certificate is not None:
         written = _write(instance, found, certificate)
     if as_json:
-        _print_json(
-            {
-                "instance": _describe(instance),
-                "findings": [_finding(f, True) for f in found] + [_finding(f, False) for f in context],
-                "certificate": written,
-            }
-        )
+        record = {
+            "instance": describe(instance),
+            "findings": [finding_record(f, True) for f in found]
+            + [finding_record(f, False) for f in context],
+            "certificate": written,
+        }
+        typer.echo(json.dumps(record, allow_nan=False))
     else:
-        _print_findings(instance, found, context, written)
+        print_findings(instance, found, context, written)
     raise typer.Exit(_EXIT[worst_verdict(found)])
 
 
@@ -201,7 +199,7 @@ def _decide(instance: Instance, names: list[str], layer: int | None, prime: int 
 
     findings: list[Finding] = []
     for name in names:
-        with _working(f"deciding {name}"):
+        with working(f"deciding {name}"):
             if name == "rank" and prime is not None:
                 k = instance.network.wide_layer(instance.N) if layer is None else layer
                 findings.append(decide_rank(instance, k, prime))
@@ -232,7 +230,7 @@ def _write(instance: Instance, findings: list[Finding], path: Path) -> dict[str,
     from exactcnn.certificates import make_certificate, write_certificate
 
     try:
-        with _working("writing the certificate"):
+        with working("writing the certificate"):
             made = make_certificate(instance, findings)
             write_certificate(made, path)
     except UndecidedError as error:
@@ -243,88 +241,6 @@ def _write(instance: Instance, findings: list[Finding], path: Path) -> dict[str,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "claims": len(made["claims"]),
     }
-
-
-@contextmanager
-def _working(what: str) -> Iterator[None]:
-    """A spinner with the elapsed time on stderr, if a person is watching."""
-    if not sys.stderr.isatty():
-        yield
-        return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        progress.add_task(what, total=None)
-        yield
-
-
-def _describe(instance: Instance) -> dict[str, Any]:
-    samples, weights = instance.need_samples(), instance.need_weights()
-    origin = weights.origin
-    return {
-        "network": instance.network.to_json(),
-        "widths": list(instance.network.widths),
-        "parameters": instance.network.parameter_count,
-        "samples": instance.N,
-        "data": samples.source,
-        "weights": "file" if origin is None else {"seed": origin.seed, "bits": origin.bits},
-    }
-
-
-def _finding(finding: Finding, asked: bool) -> dict[str, Any]:
-    return {
-        "statement": finding.statement,
-        "verdict": finding.verdict,
-        "reason": finding.reason,
-        "evidence": dict(finding.summary),
-        "layer": finding.layer,
-        "asked": asked,
-    }
-
-
-def _print_json(record: dict[str, Any]) -> None:
-    typer.echo(json.dumps(record, allow_nan=False))
-
-
-def _print_findings(
-    instance: Instance, found: list[Finding], context: list[Finding], written: dict[str, Any] | None
-) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    console = Console()
-    console.print(escape(f"{instance.network.name}: {instance.network.describe()}"), highlight=False)
-    origin = instance.need_weights().origin
-    weights = (
-        "weights from file" if origin is None else f"weights from seed {origin.seed}, {origin.bits} bits"
-    )
-    console.print(
-        escape(f"{instance.N} samples of {instance.need_samples().source}; {weights}"), highlight=False
-    )
-    table = Table(show_lines=False, pad_edge=False, expand=False)
-    table.add_column("statement", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("reason")
-    for finding in found:
-        style = _STYLE[finding.verdict]
-        table.add_row(finding.statement, f"[{style}]{finding.verdict}[/]", escape(finding.reason))
-    if context:
-        table.add_section()
-        for finding in context:
-            table.add_row(
-                f"[dim]{finding.statement}[/]",
-                f"[dim]{finding.verdict}[/]",
-                f"[dim]{escape(finding.reason)}[/]",
-            )
-    console.print(table)
-    if context:
-        console.print("Below the line: hypotheses of the theory, shown for information.", style="dim")
-    if written is not None:
-        console.print(escape(f"certificate: {written['path']} ({written['claims']} claims)"), highlight=False)
-        console.print(escape(f"check it:    exactcnn check {written['path']}"), highlight=False)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import exactcnn.api
+from exactcnn.certificates import instance_json
 from exactcnn.cli import main
 from exactcnn.statements import STATEMENTS
 
@@ -120,7 +121,9 @@ def test_statements_can_be_repeated(run):
 @pytest.mark.parametrize("statement", [*STATEMENTS, "all"])
 def test_networks_without_a_convolution(run, spec, statement):
     """Every statement has an answer for networks of one dense or one pooling layer."""
-    found = run("verify", spec, "--data", "d.csv", "--statement", statement, "--certificate", "c.json", "--json")
+    found = run(
+        "verify", spec, "--data", "d.csv", "--statement", statement, "--certificate", "c.json", "--json"
+    )
     assert found.code in (0, 1, 3)
     if found.json["certificate"] is not None:
         assert run("check", "c.json").code == 0
@@ -177,14 +180,15 @@ def test_check_accepts_and_rejects(run):
     assert run("check", "--max-work", 1, "c.json").code == 2
 
 
-def test_check_finds_the_data_file(run):
+def test_check_finds_the_data_file(run, monkeypatch):
     """A certificate that refers to an IDX file is checked against the file that --data names."""
+    monkeypatch.setattr(instance_json, "_LARGEST_INLINE", 0)
     images = b"\0\0\x08\x03" + struct.pack(">3I", 3, 2, 2) + bytes(range(1, 13))
     Path("t-images-idx3-ubyte.gz").write_bytes(gzip.compress(images))
-    made = run("verify", "sigmoid.toml", "--data", "t-images-idx3-ubyte.gz", "--certificate", "c.json", "--json")
-    record = json.loads(Path("c.json").read_text())
-    if record["instance"]["data"]["kind"] == "inline":
-        pytest.skip("small data are embedded")
+    made = run(
+        "verify", "sigmoid.toml", "--data", "t-images-idx3-ubyte.gz", "--certificate", "c.json", "--json"
+    )
+    assert json.loads(Path("c.json").read_text())["instance"]["data"]["kind"] == "file"
     assert (made.code, run("check", "c.json").code) == (0, 0)
     Path("t-images-idx3-ubyte.gz").rename("-moved")
     assert run("check", "c.json").code == 2
@@ -403,7 +407,10 @@ def test_an_unreadable_file(run, monkeypatch):
         return real(path, *arguments, **more)
 
     monkeypatch.setattr(Path, "open", refuse)
-    for arguments, field in ((["verify", "relu.toml", "--data", "d.csv"], "data"), (VERIFY, "spec sigmoid.toml")):
+    for arguments, field in (
+        (["verify", "relu.toml", "--data", "d.csv"], "data"),
+        (VERIFY, "spec sigmoid.toml"),
+    ):
         found = run(*arguments)
         assert found.code == 2
         assert found.err == f"exactcnn: {field}: expected a readable file, found Permission denied\n"
@@ -467,7 +474,11 @@ def test_a_bug_can_be_looked_at(monkeypatch):
 def script(*arguments, **more):
     """The installed console script, or what it does where it is not installed."""
     installed = Path(sys.executable).with_name("exactcnn")
-    call = [str(installed)] if installed.is_file() else [sys.executable, "-c", "from exactcnn.cli import main; main()"]
+    call = (
+        [str(installed)]
+        if installed.is_file()
+        else [sys.executable, "-c", "from exactcnn.cli import main; main()"]
+    )
     return subprocess.run([*call, *arguments], capture_output=True, text=True, timeout=60, **more)
 
 
@@ -499,8 +510,14 @@ def test_a_closed_pipe_is_no_refutation():
     reader, writer = os.pipe()
     os.close(reader)
     installed = Path(sys.executable).with_name("exactcnn")
-    call = [str(installed)] if installed.is_file() else [sys.executable, "-c", "from exactcnn.cli import main; main()"]
-    done = subprocess.run([*call, "verify", "--samples", "2", "--json"], stdout=writer, stderr=subprocess.PIPE, timeout=60)
+    call = (
+        [str(installed)]
+        if installed.is_file()
+        else [sys.executable, "-c", "from exactcnn.cli import main; main()"]
+    )
+    done = subprocess.run(
+        [*call, "verify", "--samples", "2", "--json"], stdout=writer, stderr=subprocess.PIPE, timeout=60
+    )
     os.close(writer)
     assert done.returncode == 141, done.stderr
     assert b"Traceback" not in done.stderr

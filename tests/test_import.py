@@ -12,13 +12,26 @@ import pytest
 import exactcnn
 
 ROOT = Path(exactcnn.__file__).resolve().parents[1]
-HEAVY = {"numpy", "flint", "sympy", "numba", "networkx", "typer", "rich", "mpmath", "safetensors", "hypothesis"}
+HEAVY = {
+    "numpy",
+    "flint",
+    "sympy",
+    "numba",
+    "networkx",
+    "typer",
+    "rich",
+    "mpmath",
+    "safetensors",
+    "hypothesis",
+}
 
 
 def imported_by(code):
     """The top-level modules that a fresh interpreter has after running ``code``."""
     script = f"{code}\nimport json, sys; print(json.dumps(sorted({{m.split('.')[0] for m in sys.modules}})))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 

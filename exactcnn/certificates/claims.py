@@ -22,6 +22,7 @@ from exactcnn.features.instance import Instance
 from exactcnn.features.matrix import FeatureMatrix
 from exactcnn.features.minors import FeatureMinor
 from exactcnn.features.nested import NestedFeatures
+from exactcnn.features.peeling import Peeling
 from exactcnn.linalg.evidence import Kernel
 from exactcnn.linalg.polynomials import Polynomial, PolynomialKernel
 from exactcnn.network.structure import PatchStructure
@@ -139,6 +140,14 @@ def _(evidence: AlmostEverywhere, finding: Finding, instance: Instance) -> Claim
             return np.ascontiguousarray(image[np.ix_(minor.rows, minor.columns)])
 
         residues = compute
+    elif isinstance(witness, Peeling):
+        record = {
+            "kind": "triangular",
+            "seed": witness.seed,
+            "bits": witness.bits,
+            "order": list(witness.order),
+            "units": list(witness.units),
+        }
     elif isinstance(obstacle, DeadLayer):
         record = {"kind": "dead-layer", "layer": obstacle.layer, "bound": number(obstacle.bound)}
     else:

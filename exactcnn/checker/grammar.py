@@ -224,6 +224,7 @@ ALMOST = tagged("kind", {
     "witness": {"lower": LOWER}, "bound": {"upper": tagged("kind", COUNTING)},
     "nested": {"lower": tagged("kind", {
         "minor": NESTED, "minor-fiat-shamir": {**NESTED, "solutions": array(INDICES)}})},
+    "triangular": {"seed": SEED, "bits": integer(1, 61), "order": INDICES, "units": INDICES},
     "dead-layer": {"layer": integer(1), "bound": integer(1)}})
 POLY = array(pair(integer(), array(pair(INDEX, integer(1)))), 1)
 GUPPER = tagged("kind", {

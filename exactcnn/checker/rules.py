@@ -19,12 +19,15 @@ from .instance import Data, Instance, Layer
 from .modular import challenge, is_nonsingular, is_prime
 from .nested import Nested
 from .outcome import Rejected, show
+from .triangular import check_order
 
 Fields = dict[str, Any]
 LINDEMANN = "Lindemann's theorem (e^a is transcendental for rational a != 0)"
 ORACLE = "SHA-256 and SHAKE-256 behave as random oracles (Fiat-Shamir)"
 SATISFY_32 = ("relu", "softplus", "silu", "gelu", "sigmoid", "gaussian")
 VIOLATE_32 = ("leaky_relu", "identity", "square", "tanh", "elu", "arctan")
+MITYAGIN = "the zero set of a non-zero real-analytic function is null (Mityagin)"
+PEELED = ("sigmoid", "softplus", "silu", "gelu", "gaussian")
 NESTED = ("sigmoid", "tanh", "softplus")
 ANALYTIC = (*NESTED, "identity", "square", "silu", "gelu", "gaussian", "arctan")
 MONOTONE = ("identity", "sigmoid", "tanh", "softplus", "arctan")
@@ -145,7 +148,7 @@ def almost_everywhere(context: Context, claim: Fields, raw: Fields, path: str) -
     layer, count = instance.layer(claim["layer"], path), len(instance.samples().rows)
     equal(claim, path, samples=count, width=layer.units)
     kind, here, layers = evidence["kind"], path + ".evidence", instance.layers[: layer.number]
-    equal(claim, path, verdict="proved" if kind in ("witness", "nested") else "refuted")
+    equal(claim, path, verdict="refuted" if kind in ("bound", "dead-layer") else "proved")
     k, parameters = layer.number, f"parameters of layers 1..{layer.number}"
     if kind == "bound":
         upper = rank_upper(instance, layer, evidence["upper"], lambda: Features(instance, layer), here)
@@ -156,6 +159,15 @@ def almost_everywhere(context: Context, claim: Fields, raw: Fields, path: str) -
         require(count > 1 or evidence["layer"] == k, here, "one sample has rank 1 above a dead layer")
         return (f"rank F_{k} < N = {count} on a set of positive measure of {parameters}, those for which "
                 f"ReLU layer {evidence['layer']} is dead, on the given samples")
+    context.assumptions.add(MITYAGIN)
+    conclusion = f"rank F_{k} = N = {count} for almost every choice of the {parameters}, on the given samples"
+    if kind == "triangular":
+        name, bias = (layer.activation or {"name": "maxpool"})["name"], layer.spec.get("bias")
+        own = bias == "unit" or (bias == "filter" and layer.kind == "dense")
+        require(k == 1 and name in PEELED and own, here,
+                f"needs layer 1 with biases per unit and one of {', '.join(PEELED)}")
+        check_order(instance, layer, evidence, here)
+        return conclusion
     given, here, allowed = evidence["lower"], here + ".lower", ANALYTIC if kind == "witness" else NESTED
     for each in layers:
         name = (each.activation or {"name": "maxpool"})["name"]
@@ -174,8 +186,7 @@ def almost_everywhere(context: Context, claim: Fields, raw: Fields, path: str) -
     minor(context, raw, given, (count, layer.units), submatrix, here)
     if kind == "witness" and given["substitution"] is not None:
         context.assumptions.add(LINDEMANN)
-    context.assumptions.add("the zero set of a non-zero real-analytic function is null (Mityagin)")
-    return f"rank F_{k} = N = {count} for almost every choice of the {parameters}, on the given samples"
+    return conclusion
 
 
 def dead(instance: Instance, layers: list[Layer], evidence: Fields, path: str) -> None:

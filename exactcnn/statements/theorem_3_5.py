@@ -24,7 +24,8 @@ from exactcnn.features.dead_layer import DeadLayer, find_dead_layer
 from exactcnn.features.instance import Instance
 from exactcnn.features.matrix import FeatureMatrix
 from exactcnn.features.minors import FeatureMinor, feature_minor
-from exactcnn.features.nested import NestedFeatures
+from exactcnn.features.nested import NESTED_ACTIVATIONS, NestedFeatures
+from exactcnn.features.peeling import Peeling, peel
 from exactcnn.linalg.evidence import Minor
 from exactcnn.linalg.modular_rank import rank_mod_p
 from exactcnn.network.activations import decide_assumption_3_2
@@ -34,6 +35,11 @@ from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding
 __all__ = ["AlmostEverywhere", "NestedMinor", "decide_theorem_3_5"]
 
 _SEEDS = 8
+_PEELING_SEEDS = 2
+# Beyond this many samples peeling (linear) is quicker than elimination (cubic).
+_PEEL_FROM = 3000
+# Analytic, Assumption 3.2: the triangular limit needs both (FORMAT.md 6.7).
+PEELED_ACTIVATIONS = ("sigmoid", "softplus", "silu", "gelu", "gaussian")
 # Comparing all patches (Assumption 3.1) beyond this many entries takes minutes.
 _LARGEST_COMPARISON = 50_000_000
 
@@ -55,7 +61,7 @@ class AlmostEverywhere:
     layer: int
     samples: int
     width: int
-    witness: NestedMinor | FeatureMinor | None = None
+    witness: NestedMinor | FeatureMinor | Peeling | None = None
     obstacle: CountingBound | DeadLayer | None = None
 
 
@@ -75,27 +81,36 @@ def decide_theorem_3_5(instance: Instance, k: int) -> Finding:
     dead = find_dead_layer(instance, k)
     if dead is not None and dead.rank < N:
         reason = (
-            f"Layer {dead.layer} is ReLU: on a box of parameters of positive volume (biases of layer {dead.layer} "
-            f"in [{-dead.bound - 1}, {-dead.bound}]) all its units are dead and rank F_{k} <= {dead.rank}."
+            f"Layer {dead.layer} is ReLU: on a box of parameters of positive volume (its biases in "
+            f"[{-dead.bound - 1}, {-dead.bound}]) all its units are dead and rank F_{k} <= {dead.rank}."
         )
         return Finding(
             "theorem-3.5", REFUTED, reason, {**summary, "route": "dead-layer"},
             AlmostEverywhere(k, N, width, obstacle=dead), k,
         )  # fmt: skip
     if hypotheses["analytic"] is not True or hypotheses["no-pooling"] is not True:
-        reason = f"Layers 1..{k} are not all known to be real analytic, so one witness proves nothing almost everywhere."
+        reason = f"Layers 1..{k} are not all known to be real analytic: one witness proves nothing."
         return Finding("theorem-3.5", UNDECIDED, reason, summary, None, k)
-    witness = _nested_witness(instance, k) or _given_witness(instance, k)
+    peeling = _peeling_witness(instance, k)
+    witness = peeling or _nested_witness(instance, k) or _given_witness(instance, k)
     if witness is None:
         reason = "No witness of full rank was found by the routes that apply to these activations."
         return Finding("theorem-3.5", UNDECIDED, reason, summary, None, k)
-    route = "nested specialisation" if isinstance(witness, NestedMinor) else "the given weights"
+    route = "the given weights"
+    if isinstance(witness, NestedMinor):
+        route = "nested specialisation"
+    elif isinstance(witness, Peeling):
+        route = "triangular limit, by peeling"
     failing = [name for name, value in hypotheses.items() if value is False]
-    context = (
-        f" This is a result for this data, not an application of Theorem 3.5, whose hypotheses fail ({', '.join(failing)})."
-        if failing
-        else ""
-    )
+    unknown = [name for name, value in hypotheses.items() if value is None]
+    context = ""
+    if failing:
+        context = (
+            " This is a result for this data, not an application of Theorem 3.5, whose hypotheses fail "
+            f"({', '.join(failing)})."
+        )
+    elif unknown:
+        context = f" The hypotheses not decided here: {', '.join(unknown)}."
     reason = f"rank F_{k} = N = {N} for almost every parameter of layers 1..{k}; witness: {route}.{context}"
     return Finding(
         "theorem-3.5", PROVED, reason, {**summary, "route": route},
@@ -129,6 +144,30 @@ def _all(values: list[bool | None]) -> bool | None:
     if any(value is False for value in values):
         return False
     return None if any(value is None for value in values) else True
+
+
+def _peeling_witness(instance: Instance, k: int) -> Peeling | None:
+    """A complete peeling of layer 1: linear in the data, so it is tried first where it is long work.
+
+    Small instances go to the other routes, whose witnesses are explicit parameters.
+    """
+    layer = instance.network.layer(k)
+    activation = layer.activation
+    if k != 1 or activation is None or activation.name not in PEELED_ACTIVATIONS:
+        return None
+    if layer.bias == "none" or (layer.bias == "filter" and layer.kind != "dense"):
+        return None
+    exact_routes = activation.name in NESTED_ACTIVATIONS or activation.kind != "other"
+    if exact_routes and instance.N <= _PEEL_FROM:
+        return None
+    for seed in range(_PEELING_SEEDS):
+        try:
+            found = peel(instance, seed)
+        except UndecidedError:
+            return None
+        if not found.left:
+            return found
+    return None
 
 
 def _nested_witness(instance: Instance, k: int) -> NestedMinor | None:

@@ -132,7 +132,11 @@ def test_overflow_decides_nothing():
     """Infinite and NaN midpoints have infinite radii, so that no sign is claimed."""
     x = Enclosure(np.array([[HUGE, HUGE]]), np.zeros((1, 2)))
     W = Enclosure(np.array([[2.0], [-2.0]]), np.zeros((2, 1)))
-    for result in (affine(x, W, Enclosure(np.zeros(1), np.zeros(1))), square(x), enclose(np.array([10**400]), 1)):
+    for result in (
+        affine(x, W, Enclosure(np.zeros(1), np.zeros(1))),
+        square(x),
+        enclose(np.array([10**400]), 1),
+    ):
         assert np.isinf(result.rad).all()
         assert not result.positive().any()
         assert not result.negative().any()

@@ -102,7 +102,8 @@ def test_add_is_the_sum_of_python_integers(data, m, n):
 
 
 @pytest.mark.parametrize(
-    "a, b", [(2**63 - 2, 1), (2**63 - 1, 1), (-(2**63), -1), (2**63, 2**63 - 1), (2**64 - 1, 1), (-(2**63), 0)]
+    "a, b",
+    [(2**63 - 2, 1), (2**63 - 1, 1), (-(2**63), -1), (2**63, 2**63 - 1), (2**64 - 1, 1), (-(2**63), 0)],
 )
 def test_add_at_the_borders_and_broadcast(a, b):
     """Sums on either side of 2^63, with the second summand broadcast."""

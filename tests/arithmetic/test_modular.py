@@ -85,9 +85,7 @@ def test_powers_of_no_unit_are_refused(base):
 @given(st.data(), st.sampled_from(PRIMES), st.integers(0, 5), st.integers(0, 3))
 def test_inverse_is_pythons(data, p, m, n):
     """Entrywise inverses of residues at the extremes."""
-    units = data.draw(
-        hnp.arrays(np.int64, (m, n), elements=near_the_ends(p).map(lambda v: v or 1))
-    )
+    units = data.draw(hnp.arrays(np.int64, (m, n), elements=near_the_ends(p).map(lambda v: v or 1)))
     kept = units.copy()
     assert inverse(units, p).tolist() == [[pow(int(v), -1, p) for v in row] for row in units]
     assert (units == kept).all()
@@ -132,7 +130,7 @@ def test_primes_against_trial_division():
 @pytest.mark.parametrize("number", [9, 1, 0, -7, 2, 4, 2**31 + 11, 2**61 - 1, 10**40, True, 7.0, "7", None])
 def test_what_is_no_odd_prime_of_31_bits_is_refused(number):
     """Composite, even, too large and other things get one sentence."""
-    with pytest.raises(MisuseError, match="^prime: expected an odd prime"):
+    with pytest.raises(MisuseError, match=r"^prime: expected an odd prime"):
         require_prime(number)
 
 

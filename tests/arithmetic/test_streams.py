@@ -34,7 +34,9 @@ def test_weights_are_the_formats(bits):
 def test_short_streams_are_prefixes(bits, count):
     """Asking for fewer numbers gives the first of them, none included."""
     longer = symmetric_odd_numerators("exactcnn/weights/1/0/1/b", 9, bits)
-    assert symmetric_odd_numerators("exactcnn/weights/1/0/1/b", count, bits).tolist() == longer[:count].tolist()
+    assert (
+        symmetric_odd_numerators("exactcnn/weights/1/0/1/b", count, bits).tolist() == longer[:count].tolist()
+    )
 
 
 def test_one_bit_weights_take_both_signs():

@@ -316,6 +316,7 @@ def one_sentence(error: MalformedError) -> str:
 
 @pytest.mark.parametrize("file, write, says", [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_bad_files_give_one_sentence(tmp_path, file, write, says):
+    """Every bad file raises MalformedError with one sentence that says what is wrong."""
     path = tmp_path / file
     write(path)
     with pytest.raises(MalformedError) as caught:
@@ -357,6 +358,7 @@ def test_the_writers_above_write_good_files_when_asked_to(tmp_path):
     ids=str,
 )
 def test_bad_options_give_one_sentence(options, field):
+    """Every bad sample range or scale raises MalformedError with one sentence."""
     with pytest.raises(MalformedError) as caught:
         load("digits", **options)
     one_sentence(caught.value)
@@ -364,6 +366,7 @@ def test_bad_options_give_one_sentence(options, field):
 
 
 def test_a_file_that_cannot_be_read(tmp_path, monkeypatch):
+    """A file that the system refuses to open is one sentence as well."""
     path = tmp_path / "a.npz"
     path.write_bytes(b"x")
 
@@ -376,6 +379,7 @@ def test_a_file_that_cannot_be_read(tmp_path, monkeypatch):
 
 
 def test_the_field_is_the_callers(tmp_path):
+    """The sentence names the field that the caller gave."""
     path = tmp_path / "a.json"
     path.write_text('{"x": [[0.5]]}')
     with pytest.raises(MalformedError, match=r"^train\.x\[0\]\[0\]: "):

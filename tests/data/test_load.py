@@ -30,6 +30,7 @@ def idx_bytes(array: np.ndarray) -> bytes:
 
 
 def test_digits_are_the_embedded_default():
+    """The embedded digits have the known shape, digest and values."""
     digits = load()
     assert digits.x == load_digits().x
     assert digits.x.shape == (1797, 64)
@@ -46,6 +47,7 @@ def test_digits_are_the_embedded_default():
 
 
 def test_take_and_scale():
+    """Ranges and scales choose and multiply exactly."""
     digits = load("digits")
     part = load("digits", samples=3, start=10, scale=Fraction(1, 16))
     assert part.N == 3
@@ -59,6 +61,7 @@ def test_take_and_scale():
 @given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=4, max_side=4)), st.booleans())
 @IN_A_FOLDER
 def test_idx_round_trip(tmp_path, array, compressed):
+    """IDX files of any shape, plain or compressed, are read as they were written."""
     raw = idx_bytes(array)
     raw = gzip.compress(raw) if compressed else raw
     path = tmp_path / ("t-images-idx3-ubyte" + (".gz" if compressed else ""))
@@ -73,6 +76,7 @@ def test_idx_round_trip(tmp_path, array, compressed):
 
 
 def test_idx_labels_come_from_the_sibling(tmp_path):
+    """Labels are found in the file beside the images."""
     (tmp_path / "t-images-idx3-ubyte").write_bytes(idx_bytes(np.arange(12, dtype=np.uint8).reshape(3, 2, 2)))
     (tmp_path / "t-labels-idx1-ubyte").write_bytes(
         gzip.compress(idx_bytes(np.array([7, 8, 9], dtype=np.uint8)))
@@ -82,6 +86,7 @@ def test_idx_labels_come_from_the_sibling(tmp_path):
 
 
 def test_the_origin_follows_slices_and_scales_and_is_true(tmp_path):
+    """The origin still describes the values after slices and scales."""
     array = np.arange(40, dtype=np.uint8).reshape(10, 1, 2, 2)
     np.savez(tmp_path / "a.npz", x=array)
     samples = load(tmp_path / "a.npz", samples=8, start=1, scale=Fraction(2, 255))
@@ -97,6 +102,7 @@ def test_the_origin_follows_slices_and_scales_and_is_true(tmp_path):
 @pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i4", "i8", "u8", ">i2", "f2", "f4", "f8", ">f8"])
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_npz_of_every_plain_dtype(tmp_path, dtype, save):
+    """NPZ arrays of every integer and float dtype are exact."""
     array = np.array([[0, 1, 2], [3, 4, 100]]).astype(dtype) / (8 if "f" in dtype else 1)
     array = array.astype(dtype)
     save(tmp_path / "a.npz", x=array, y=np.array([[1, 0], [0, 1]], dtype=np.int16))
@@ -108,6 +114,7 @@ def test_npz_of_every_plain_dtype(tmp_path, dtype, save):
 
 
 def test_npz_in_fortran_order_is_read_right_and_has_no_origin(tmp_path):
+    """Fortran order does not transpose, and no certificate refers to it."""
     array = np.asfortranarray(np.arange(24, dtype=np.uint8).reshape(2, 3, 4))
     np.savez(tmp_path / "a.npz", x=array)
     samples = load(tmp_path / "a.npz")
@@ -116,6 +123,7 @@ def test_npz_in_fortran_order_is_read_right_and_has_no_origin(tmp_path):
 
 
 def test_npz_beyond_62_bits(tmp_path):
+    """The ends of int64 and uint64 are exact."""
     np.savez(tmp_path / "a.npz", x=np.array([[2**64 - 1, 1]], dtype=np.uint64), y=np.array([-(2**63)]))
     samples = load(tmp_path / "a.npz")
     assert samples.x.to_fractions() == [[2**64 - 1, 1]]
@@ -131,6 +139,7 @@ TABLES = st.integers(1, 3).flatmap(
 @given(TABLES, st.sampled_from(["none", "names", "target"]))
 @IN_A_FOLDER
 def test_csv_round_trip(tmp_path, rows, header):
+    """Tables with and without header and target column are read exactly."""
     lines = [",".join(map(rational_text, row)) for row in rows]
     if header == "names":
         lines.insert(0, ",".join(f"pixel {j}" for j in range(len(rows[0]))))
@@ -149,6 +158,7 @@ def test_csv_round_trip(tmp_path, rows, header):
 
 
 def test_csv_decimals_quotes_spaces_and_byte_order_mark(tmp_path):
+    """What spreadsheets add to a CSV file does not change the values."""
     (tmp_path / "a.csv").write_bytes(b'\xef\xbb\xbfa, y ,b\r\n "0.1",7 , -1.50\r\n1e-2,8,2/4\r\n')
     samples = load(tmp_path / "a.csv")
     assert samples.x.to_fractions() == [
@@ -159,6 +169,7 @@ def test_csv_decimals_quotes_spaces_and_byte_order_mark(tmp_path):
 
 
 def test_csv_whose_first_row_has_a_typo_is_not_taken_for_a_header(tmp_path):
+    """A first row with one bad cell is an error, not a lost sample."""
     (tmp_path / "a.csv").write_text("1,2,x3\n4,5,6\n")
     with pytest.raises(MalformedError, match=r"data\.x\[0\]\[2\]: .* found 'x3'"):
         load(tmp_path / "a.csv")
@@ -167,6 +178,7 @@ def test_csv_whose_first_row_has_a_typo_is_not_taken_for_a_header(tmp_path):
 @given(TABLES)
 @IN_A_FOLDER
 def test_json_round_trip(tmp_path, rows):
+    """Rationals in JSON are read exactly."""
     content = {"x": [[rational_text(v) for v in row] for row in rows], "y": list(range(len(rows)))}
     (tmp_path / "a.json").write_text(json.dumps(content))
     samples = load(tmp_path / "a.json")
@@ -176,6 +188,7 @@ def test_json_round_trip(tmp_path, rows):
 
 
 def test_json_images_are_flattened_channel_major(tmp_path):
+    """Nested samples are flattened row-major and remember their shape."""
     (tmp_path / "a.json").write_text('{"y": null, "x": [[[[1, 2], [3, 4]], [[5, 6], ["7/2", "-0.5"]]]]}')
     samples = load(tmp_path / "a.json")
     assert samples.sample_shape == (2, 2, 2)
@@ -184,6 +197,7 @@ def test_json_images_are_flattened_channel_major(tmp_path):
 
 
 def test_samples_check_their_shapes():
+    """Samples, targets and sample shapes that do not fit together are refused."""
     x = RationalArray.from_integers([[1, 2, 3], [4, 5, 6]])
     assert Samples(x, RationalArray.from_integers([0, 1]), (1, 3)).N == 2
     for targets, shape in [([0], None), ([[[0]], [[1]]], None), ([[], []], None), ([0, 1], (2, 2))]:
@@ -195,6 +209,7 @@ def test_samples_check_their_shapes():
 
 
 def test_a_small_gzip_file_that_unpacks_to_much_is_stopped_early():
+    """Unpacking stops one byte after the declared size."""
     # 50 MB of zeros behind a header that declares 4 bytes: reading stops at the fifth.
     bomb = gzip.compress(idx_bytes(np.zeros((2, 2), dtype=np.uint8)) + bytes(50_000_000), compresslevel=1)
     with pytest.raises(MalformedError, match=r"4 values, as shape .* says, found bytes after them"):

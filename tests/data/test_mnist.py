@@ -29,6 +29,7 @@ def mnist() -> Path:
 
 
 def test_train_set(mnist):
+    """The training set has its published shape, labels, class counts and mean."""
     train = load(mnist / "train-images-idx3-ubyte.gz")
     assert train.x.shape == (60000, 784)
     assert train.sample_shape == (28, 28)
@@ -42,6 +43,7 @@ def test_train_set(mnist):
 
 
 def test_the_checker_reads_the_same_samples_from_the_origin(mnist):
+    """The checker, by its own reader, sees the samples that the origin describes."""
     path = mnist / "t10k-images-idx3-ubyte.gz"
     samples = load(path, samples=5, start=9990, scale=Fraction(1, 255)).take(2, 3)
     origin = samples.origin

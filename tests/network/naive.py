@@ -21,7 +21,9 @@ def unit(channels, extents, channel_major, c, pos):
 
 def out_extents(extents, kernel, stride, padding, dilation):
     """o_i, or None where the window does not fit."""
-    rooms = [e + 2 * p - d * (k - 1) - 1 for e, k, p, d in zip(extents, kernel, padding, dilation, strict=True)]
+    rooms = [
+        e + 2 * p - d * (k - 1) - 1 for e, k, p, d in zip(extents, kernel, padding, dilation, strict=True)
+    ]
     if any(room < 0 for room in rooms):
         return None
     return tuple(room // s + 1 for room, s in zip(rooms, stride, strict=True))
@@ -40,7 +42,8 @@ def windows(channels, extents, channel_major, kernel, stride, padding, dilation,
             for c in group:
                 for off in positions(kernel):
                     place = tuple(
-                        a * s - p + b * d for a, s, p, b, d in zip(o, stride, padding, off, dilation, strict=True)
+                        a * s - p + b * d
+                        for a, s, p, b, d in zip(o, stride, padding, off, dilation, strict=True)
                     )
                     inside = all(0 <= a < e for a, e in zip(place, extents, strict=True))
                     patch.append(unit(channels, extents, channel_major, c, place) if inside else (c, place))
@@ -70,11 +73,15 @@ def window_cases(draw, valid=True):
         "dilation": per_axis(1, 4),
     }
     if valid:
-        window["padding"] = tuple(min(p, (k - 1) // 2) for p, k in zip(window["padding"], window["kernel"], strict=True))
+        window["padding"] = tuple(
+            min(p, (k - 1) // 2) for p, k in zip(window["padding"], window["kernel"], strict=True)
+        )
         window["dilation"] = tuple(
             1 if d * (k - 1) + 1 > e else d
             for d, k, e in zip(window["dilation"], window["kernel"], extents, strict=True)
         )
         window["kernel"] = tuple(min(k, e) for k, e in zip(window["kernel"], extents, strict=True))
-        window["padding"] = tuple(min(p, (k - 1) // 2) for p, k in zip(window["padding"], window["kernel"], strict=True))
+        window["padding"] = tuple(
+            min(p, (k - 1) // 2) for p, k in zip(window["padding"], window["kernel"], strict=True)
+        )
     return channels, extents, window

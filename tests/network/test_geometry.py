@@ -102,12 +102,20 @@ def test_convolutions_are_pytorchs(case, filters, seed):
     channels, extents, window = case
     rng = random.Random(seed)
     x = {key: rng.randint(-9, 9) for key in product(range(channels), *(range(e) for e in extents))}
-    w = {key: rng.randint(-9, 9) for key in product(range(filters), range(channels), *map(range, window["kernel"]))}
+    w = {
+        key: rng.randint(-9, 9)
+        for key in product(range(filters), range(channels), *map(range, window["kernel"]))
+    }
     layer = Network.from_dict(
         {
             "input": [channels, *extents],
             "layers": [
-                {"kind": "conv", "filters": filters, "activation": "relu", **{k: list(v) for k, v in window.items()}}
+                {
+                    "kind": "conv",
+                    "filters": filters,
+                    "activation": "relu",
+                    **{k: list(v) for k, v in window.items()},
+                }
             ],
         }
     ).layer(1)
@@ -177,7 +185,10 @@ def test_a_known_pytorch_example():
 def test_gather_of_every_dtype():
     """Patch values keep their dtype, Python integers included, and padding reads 0."""
     layer = Network.from_dict(
-        {"input": [2], "layers": [{"kind": "conv", "filters": 1, "kernel": 2, "padding": 1, "activation": "relu"}]}
+        {
+            "input": [2],
+            "layers": [{"kind": "conv", "filters": 1, "kernel": 2, "padding": 1, "activation": "relu"}],
+        }
     ).layer(1)
     for dtype in (np.uint8, np.int64, np.float64, object):
         values = np.array([[7, 9]], dtype=dtype)

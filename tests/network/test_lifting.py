@@ -87,7 +87,9 @@ def test_dense_layers_lift_to_their_weights():
 
 def test_the_pattern_lists_every_place_once():
     """The pattern's places are those where U is not identically zero, each once."""
-    layer, patches = conv_layer((2, (3,), {"kernel": (2,), "stride": (1,), "padding": (1,), "dilation": (1,)}), 2)
+    layer, patches = conv_layer(
+        (2, (3,), {"kernel": (2,), "stride": (1,), "padding": (1,), "dilation": (1,)}), 2
+    )
     pattern = lift_pattern(layer)
     found = sorted(zip(pattern.rows.tolist(), pattern.positions.tolist(), pattern.taps.tolist(), strict=True))
     expected = sorted(
@@ -105,9 +107,9 @@ def test_wrong_shapes_are_refused(shape):
     """W and V of another shape than the layer's are a misuse, not a broadcast."""
     spec = {"input": [3], "layers": [{"kind": "conv", "filters": 2, "kernel": 2, "activation": "relu"}]}
     layer = Network.from_dict(spec).layer(1)
-    with pytest.raises(MisuseError, match="^W: expected an array of shape"):
+    with pytest.raises(MisuseError, match=r"^W: expected an array of shape"):
         lift(layer, np.zeros(shape))
-    with pytest.raises(MisuseError, match="^V: expected an array of shape"):
+    with pytest.raises(MisuseError, match=r"^V: expected an array of shape"):
         lift_adjoint(layer, np.zeros(shape))
 
 

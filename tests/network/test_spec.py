@@ -113,7 +113,12 @@ def test_padding_same_keeps_the_extents():
 
 def test_inputs_of_one_to_three_axes():
     """[d] is one channel on one axis; channels come first otherwise."""
-    for shape, state in (([6], (1, (6,))), ([2, 6], (2, (6,))), ([1, 2, 3], (1, (2, 3))), ([2, 3, 4, 5], (2, (3, 4, 5)))):
+    for shape, state in (
+        ([6], (1, (6,))),
+        ([2, 6], (2, (6,))),
+        ([1, 2, 3], (1, (2, 3))),
+        ([2, 3, 4, 5], (2, (3, 4, 5))),
+    ):
         for written in (shape, {"shape": shape}, tuple(shape)):
             net = Network.from_dict({"input": written, "layers": [DENSE]})
             below = net.layer(1).below
@@ -148,14 +153,16 @@ def test_biases(bias, length):
 def test_the_wide_layer_and_the_hidden_ones():
     """The paper's k is the first hidden layer with n_k >= N, else the first of the widest."""
     wide = {**CONV, "kernel": 1}
-    net = Network.from_dict({"input": [1, 2, 2], "layers": [wide, {**wide, "filters": 4}, {**wide, "filters": 4}, DENSE]})
+    net = Network.from_dict(
+        {"input": [1, 2, 2], "layers": [wide, {**wide, "filters": 4}, {**wide, "filters": 4}, DENSE]}
+    )
     assert net.widths == (4, 8, 16, 16, 3)
     assert [layer.index for layer in net.hidden] == [1, 2, 3]
     assert [net.wide_layer(N) for N in (1, 8, 9, 16, 17)] == [1, 1, 2, 2, 2]
     lone = Network.from_dict(one(DENSE))
     assert (lone.wide_layer(1), lone.wide_layer(9)) == (1, 1)
     for k in (0, -1, 5, 99, True, "1", 1.0, None):
-        with pytest.raises(MisuseError, match="^layer: expected a layer number from 1 to 4"):
+        with pytest.raises(MisuseError, match=r"^layer: expected a layer number from 1 to 4"):
             net.layer(k)
 
 
@@ -169,7 +176,8 @@ def test_a_description_is_one_line():
     ]
     assert Network.from_dict({"input": [1, 4, 4], "layers": layers}).describe() == (
         "input 1 x 4 x 4 -> [1] conv 2 filters 2x2, stride 1x2, relu, no bias (n = 12) -> "
-        "[2] maxpool 2x2, stride 1x1 (n = 4) -> [3] conv 1 filters 2 patches of 2, tanh, bias per unit (n = 2) -> "
+        "[2] maxpool 2x2, stride 1x1 (n = 4) -> "
+        "[3] conv 1 filters 2 patches of 2, tanh, bias per unit (n = 2) -> "
         "[4] dense 3, identity (n = 3)"
     )
 
@@ -196,7 +204,11 @@ CASES = [
     ("input a number", {"input": 4, "layers": [DENSE]}, r"input\.shape: .* found 4"),
     ("input a text", {"input": "4", "layers": [DENSE]}, r"input\.shape: .* found '4'"),
     ("input empty", {"input": [], "layers": [DENSE]}, r"input\.shape: "),
-    ("input of five axes", {"input": [1] * 5, "layers": [DENSE]}, r"input\.shape: .* found \[1, 1, 1, 1, 1\]"),
+    (
+        "input of five axes",
+        {"input": [1] * 5, "layers": [DENSE]},
+        r"input\.shape: .* found \[1, 1, 1, 1, 1\]",
+    ),
     ("input zero", {"input": [1, 0], "layers": [DENSE]}, r"input\.shape\[1\]: expected an integer from 1 to"),
     ("input negative", {"input": [-4], "layers": [DENSE]}, r"input\.shape\[0\]: .* found -4"),
     ("input float", {"input": [4.0], "layers": [DENSE]}, r"input\.shape\[0\]: .* found 4\.0 \(float\)"),
@@ -211,7 +223,11 @@ CASES = [
     ("layers a table", {"input": [4], "layers": DENSE}, "layers: expected a list"),
     ("layers a text", {"input": [4], "layers": "dense"}, "layers: expected a list"),
     ("too many layers", {"input": [4], "layers": [DENSE] * 1001}, "layers: expected a list of 1 to 1000"),
-    ("layer a text", {"input": [4], "layers": [{**DENSE, "activation": "relu"}, "dense"]}, r"layers\[1\]: expected a table, found 'dense'"),
+    (
+        "layer a text",
+        {"input": [4], "layers": [{**DENSE, "activation": "relu"}, "dense"]},
+        r"layers\[1\]: expected a table, found 'dense'",
+    ),
     ("layer null", {"input": [4], "layers": [None]}, r"layers\[0\]: expected a table"),
     ("kind missing", one({"units": 3}), r"layers\[0\]\.kind: expected conv, maxpool or dense"),
     ("kind unknown", one({**DENSE, "kind": "avgpool"}), r"\.kind: .* found 'avgpool'"),
@@ -233,16 +249,32 @@ CASES = [
     ("filters negative", conv(filters=-1), r"\.filters: "),
     ("filters float", conv(filters=2.0), r"\.filters: .* found 2\.0 \(float\)"),
     ("filters too many", conv(filters=2**31), f"at most {LARGEST_PATCH_TABLE} units"),
-    ("kernel missing", conv(kernel=None), r"\.kernel: expected a kernel size, or explicit patches, found neither"),
+    (
+        "kernel missing",
+        conv(kernel=None),
+        r"\.kernel: expected a kernel size, or explicit patches, found neither",
+    ),
     ("kernel zero", conv(kernel=0), r"\.kernel: expected an integer from 1"),
     ("kernel a text", conv(kernel="3"), r"\.kernel: .* found '3'"),
-    ("kernel of three axes", conv(kernel=[1, 1, 1]), r"\.kernel: expected 2 entries, one for each axis, found 3"),
+    (
+        "kernel of three axes",
+        conv(kernel=[1, 1, 1]),
+        r"\.kernel: expected 2 entries, one for each axis, found 3",
+    ),
     ("kernel empty", conv(kernel=[]), r"\.kernel: expected 2 entries"),
     ("kernel half bad", conv(kernel=[1, None]), r"\.kernel\[1\]: expected an integer"),
-    ("kernel too large", conv(kernel=[2, 5]), r"\.kernel: expected a window that fits into the padded extent 4"),
+    (
+        "kernel too large",
+        conv(kernel=[2, 5]),
+        r"\.kernel: expected a window that fits into the padded extent 4",
+    ),
     ("kernel huge", conv(kernel=2**31), r"\.kernel: expected a window that fits"),
     ("kernel beyond", conv(kernel=2**31 + 1), r"\.kernel: expected an integer from 1 to 2147483648"),
-    ("kernel enormous", conv(kernel=10**3000), r"\.kernel: expected an integer from 1 to 2147483648, found 1000"),
+    (
+        "kernel enormous",
+        conv(kernel=10**3000),
+        r"\.kernel: expected an integer from 1 to 2147483648, found 1000",
+    ),
     ("kernel a date", conv(kernel=date(2000, 1, 1)), r"\.kernel: .* \(date\)"),
     ("kernel a fraction", conv(kernel=Fraction(2)), r"\.kernel: .* \(Fraction\)"),
     ("dilated too far", conv(dilation=4), r"\.kernel: .* found kernel 2 with dilation 4, which spans 5"),
@@ -254,7 +286,11 @@ CASES = [
     ("padding same, even span", conv(padding="same"), r"\.padding: .* found 'same'"),
     ("padding same, stride", conv(kernel=3, stride=2, padding="same"), r"\.padding: .* found 'same'"),
     ("padding only", conv(padding=2), r"\.padding: expected a real neuron in every patch"),
-    ("padding only in gaps", conv(padding=[0, 2], dilation=[1, 5]), r"padding only at output place \d of axis 1"),
+    (
+        "padding only in gaps",
+        conv(padding=[0, 2], dilation=[1, 5]),
+        r"padding only at output place \d of axis 1",
+    ),
     ("padding monstrous", conv(padding=2**31, stride=2**31), f"at most {LARGEST_PATCH_TABLE} "),
     ("unknown entry", conv(strides=1), "only the keys .* found key 'strides'"),
     ("bias a bool", conv(bias=True), r"\.bias: expected unit, filter or none, found True"),
@@ -263,20 +299,36 @@ CASES = [
     ("activation unknown", conv(activation="swish"), r"layers\[0\]\.activation: .* found 'swish'"),
     ("activation a number", conv(activation=7), r"\.activation: expected a name or a table"),
     ("activation without name", conv(activation={"alpha": 1}), r"\.activation: "),
-    ("activation with more", conv(activation={"name": "relu", "slope": "1/2"}), r"\.activation: .* key 'slope'"),
+    (
+        "activation with more",
+        conv(activation={"name": "relu", "slope": "1/2"}),
+        r"\.activation: .* key 'slope'",
+    ),
     ("slope a float", conv(activation={"name": "leaky_relu", "slope": 0.1}), r"\.slope: .* quoted rational"),
-    ("slope of one", conv(activation={"name": "leaky_relu", "slope": 1}), r"\.slope: expected a rational between"),
+    (
+        "slope of one",
+        conv(activation={"name": "leaky_relu", "slope": 1}),
+        r"\.slope: expected a rational .*between",
+    ),
     ("alpha zero", conv(activation={"name": "elu", "alpha": "0"}), r"\.alpha: expected a positive rational"),
     ("alpha endless", conv(activation={"name": "elu", "alpha": "-1e9999"}), r"\.alpha: expected a positive"),
     # explicit patches
     ("patches and kernel", conv(patches=[[0]]), "either patches or a kernel, found patches and kernel"),
     ("patches empty", conv(kernel=None, patches=[]), r"\.patches: expected a non-empty list"),
     ("patches a number", conv(kernel=None, patches=3), r"\.patches: expected a non-empty list"),
-    ("patch empty", conv(kernel=None, patches=[[0], []]), r"\.patches\[1\]: expected a non-empty list of neurons"),
+    (
+        "patch empty",
+        conv(kernel=None, patches=[[0], []]),
+        r"\.patches\[1\]: expected a non-empty list of neurons",
+    ),
     ("patch a number", conv(kernel=None, patches=[0, 1]), r"\.patches\[0\]: .* found 0 \(int\)"),
     ("patch a text", conv(kernel=None, patches=["01"]), r"\.patches\[0\]: "),
     ("patches ragged", conv(kernel=None, patches=[[0, 1], [2]]), r"\.patches\[1\]: expected 2 neurons"),
-    ("neuron beyond", conv(kernel=None, patches=[[16]]), r"\.patches\[0\]: expected neuron numbers from 0 to 15"),
+    (
+        "neuron beyond",
+        conv(kernel=None, patches=[[16]]),
+        r"\.patches\[0\]: expected neuron numbers from 0 to 15",
+    ),
     ("neuron negative", conv(kernel=None, patches=[[-1]]), r"\.patches\[0\]: expected an integer from 0"),
     ("neuron twice", conv(kernel=None, patches=[[1, 1]]), r"\.patches\[0\]: expected distinct neurons"),
     ("neuron a float", conv(kernel=None, patches=[[1.0]]), r"\.patches\[0\]: .* \(float\)"),
@@ -332,7 +384,12 @@ FILES = [
     ("toml nan", "a.toml", b"input = [nan]\nlayers = []", r"input\.shape\[0\]: .* found nan \(float\)"),
     ("toml nested", "a.toml", b"input = " + b"[" * 10**5 + b"]" * 10**5, "valid TOML|levels of nesting"),
     ("toml dotted", "a.toml", b"input" + b".a" * 3_000 + b" = 1\nlayers = []", "levels of nesting"),
-    ("toml dotted kind", "a.toml", b"input=[4]\n[[layers]]\nkind" + b".a" * 3_000 + b" = 1", "levels of nesting"),
+    (
+        "toml dotted kind",
+        "a.toml",
+        b"input=[4]\n[[layers]]\nkind" + b".a" * 3_000 + b" = 1",
+        "levels of nesting",
+    ),
     ("toml hexadecimal", "a.toml", b"input = [0x" + b"f" * 5000 + b"]\nlayers = []", "integers of at most"),
     ("toml endless decimal", "a.toml", b"input = [" + b"9" * 5000 + b"]", "valid TOML"),
     ("json empty", "a.json", b"", "valid JSON"),
@@ -353,7 +410,12 @@ FILES = [
         b'{"name": "\\ud800", "input": [4], "layers": [{"kind": "dense", "units": 1}]}',
         "name: expected a printable",
     ),
-    ("json exponent", "a.json", json_of('{"kind": "dense", "units": 1e3}').encode(), r"\.units: .* 1000\.0 \(float\)"),
+    (
+        "json exponent",
+        "a.json",
+        json_of('{"kind": "dense", "units": 1e3}').encode(),
+        r"\.units: .* 1000\.0 \(float\)",
+    ),
 ]
 
 

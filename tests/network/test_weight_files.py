@@ -55,6 +55,8 @@ def assert_exact(array: RationalArray, values: np.ndarray) -> None:
 @given(st.lists(st.none() | st.tuples(MATRICES, st.none() | VECTORS), max_size=3), st.booleans())
 @IN_A_FOLDER
 def test_json_round_trip(tmp_path, layers, spell_null):
+    """Rational weights in JSON are read exactly, null layers and biases included."""
+
     def write(layer):
         if layer is None:
             return None
@@ -79,6 +81,7 @@ def test_json_round_trip(tmp_path, layers, spell_null):
 
 
 def test_json_as_documented(tmp_path):
+    """The documented example means what the documentation says."""
     path = tmp_path / "w.json"
     path.write_text(
         '{"layers": [{"W": [["-1","0"],["-1","-3/7"]], "b": ["-1", 2]}, null, {"W": [["0.5", 3]]}]}'
@@ -94,6 +97,7 @@ def test_json_as_documented(tmp_path):
 @given(st.dictionaries(st.sampled_from(["W1", "b1", "conv.weight"]), FLOATS | INTEGERS, min_size=1))
 @IN_A_FOLDER
 def test_npz_round_trip(tmp_path, arrays):
+    """NPZ arrays of any plain dtype and shape are exact."""
     np.savez(tmp_path / "w.npz", **arrays)
     read = read_weight_file(tmp_path / "w.npz")
     assert set(read) == set(arrays)
@@ -104,6 +108,7 @@ def test_npz_round_trip(tmp_path, arrays):
 @given(st.dictionaries(st.sampled_from(["a", "conv.weight", "conv.bias"]), FLOATS | INTEGERS, min_size=1))
 @IN_A_FOLDER
 def test_safetensors_round_trip(tmp_path, arrays):
+    """safetensors arrays of any plain dtype and shape are exact."""
     save_file = pytest.importorskip("safetensors.numpy").save_file
     save_file(arrays, tmp_path / "w.safetensors", metadata={"format": "pt"})
     read = read_weight_file(tmp_path / "w.safetensors")
@@ -113,12 +118,14 @@ def test_safetensors_round_trip(tmp_path, arrays):
 
 
 def test_fortran_order_does_not_transpose(tmp_path):
+    """An array stored column by column keeps its entries' places."""
     values = np.asfortranarray(np.arange(6, dtype=np.float32).reshape(2, 3) / 4)
     np.savez(tmp_path / "w.npz", W1=values)
     assert_exact(read_weight_file(tmp_path / "w.npz")["W1"], values)
 
 
 def test_safetensors_missing_is_said_so(tmp_path, monkeypatch):
+    """Without the optional package the sentence says what to install."""
     monkeypatch.setitem(sys.modules, "safetensors", None)
     (tmp_path / "w.safetensors").write_bytes(tensor("F32", [1], b"\0\0\0\0"))
     with pytest.raises(
@@ -236,6 +243,7 @@ CASES: list[tuple[str, str, Callable[[Path], object], str]] = [
 
 @pytest.mark.parametrize("file, write, says", [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_bad_files_give_one_sentence(tmp_path, file, write, says):
+    """Every bad weight file raises MalformedError with one sentence that says what is wrong."""
     if file.endswith(".safetensors"):
         pytest.importorskip("safetensors")
     path = tmp_path / file

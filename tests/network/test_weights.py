@@ -20,7 +20,10 @@ from tests.network.naive import positions, unit
 
 CONV = {"kind": "conv", "filters": 2, "kernel": [2, 3], "activation": "relu", "bias": "filter"}
 NET = Network.from_dict(
-    {"input": [3, 4, 5], "layers": [CONV, {"kind": "maxpool", "kernel": 2, "stride": 1}, {"kind": "dense", "units": 4}]}
+    {
+        "input": [3, 4, 5],
+        "layers": [CONV, {"kind": "maxpool", "kernel": 2, "stride": 1}, {"kind": "dense", "units": 4}],
+    }
 )
 SHAPES = {"conv": (2, 3, 2, 3), "fc": (4, 8), "W1": (18, 2), "W3": (8, 4)}
 SMALL = Network.from_dict({"input": [2], "layers": [{"kind": "dense", "units": 2}]})
@@ -56,27 +59,32 @@ def test_seeded_weights_are_the_formats(seed, bits, bias):
     net = Network.from_dict({"input": [5], "layers": layers})
     weights = Weights.from_seed(net, seed, bits)
     assert weights.layers[1] is None
-    for k, (size, filters, length) in {1: (2, 2, {"unit": 8, "filter": 2}), 3: (4, 3, {"unit": 3, "filter": 3})}.items():
+    for k, (size, filters, length) in {
+        1: (2, 2, {"unit": 8, "filter": 2}),
+        3: (4, 3, {"unit": 3, "filter": 3}),
+    }.items():
         entries = [naive_entry(seed, k, "W", bits, m) for m in range(size * filters)]
         assert weights[k].W.to_fractions() == [entries[r * filters : (r + 1) * filters] for r in range(size)]
         if bias == "none":
             assert weights[k].b is None
         else:
-            assert weights[k].b.to_fractions() == [naive_entry(seed, k, "b", bits, m) for m in range(length[bias])]
+            assert weights[k].b.to_fractions() == [
+                naive_entry(seed, k, "b", bits, m) for m in range(length[bias])
+            ]
     assert weights.to_json(3) == {"kind": "seed", "seed": seed if seed < 2**53 else str(seed), "bits": bits}
 
 
 @pytest.mark.parametrize("seed", [-1, 2**64, True, "0", 0.0, None])
 def test_bad_seeds(seed):
     """A seed is an integer from 0 to 2^64 - 1."""
-    with pytest.raises(MisuseError, match="^seed: expected an integer from 0"):
+    with pytest.raises(MisuseError, match=r"^seed: expected an integer from 0"):
         Weights.from_seed(SMALL, seed)
 
 
 @pytest.mark.parametrize("bits", [0, 65, -1, True, "8", 8.0, None])
 def test_bad_bits(bits):
     """Weights have from 1 to 64 bits."""
-    with pytest.raises(MisuseError, match="^bits: expected an integer from 1 to 64"):
+    with pytest.raises(MisuseError, match=r"^bits: expected an integer from 1 to 64"):
         Weights.from_seed(SMALL, 0, bits)
 
 
@@ -152,7 +160,9 @@ def test_a_pytorch_network_computes_what_pytorch_computes(tmp_path):
     for t, i, j in positions((2, 3, 3)):
         conv[t, i, j] = (image[:, i : i + 2, j : j + 3] * arrays["0.weight"][t]).sum() + arrays["0.bias"][t]
     conv = np.maximum(conv, 0)
-    pooled = np.array([[[conv[t, i : i + 2, j : j + 2].max() for j in range(2)] for i in range(2)] for t in range(2)])
+    pooled = np.array(
+        [[[conv[t, i : i + 2, j : j + 2].max() for j in range(2)] for i in range(2)] for t in range(2)]
+    )
     expected = arrays["3.weight"] @ pooled.reshape(-1) + arrays["3.bias"]
 
     weights = Weights.from_file(NET, tmp_path / "w.npz")
@@ -172,7 +182,12 @@ def test_dense_directly_on_the_input_keeps_pytorchs_order(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "names", [[f"fc{i}" for i in range(1, 13)], [f"features.{i}" for i in range(1, 13)], [f"b.{i}.c" for i in range(12)]]
+    "names",
+    [
+        [f"fc{i}" for i in range(1, 13)],
+        [f"features.{i}" for i in range(1, 13)],
+        [f"b.{i}.c" for i in range(12)],
+    ],
 )
 def test_layers_are_matched_in_natural_order(tmp_path, names):
     """fc2 comes before fc10, in whatever order the file lists them."""
@@ -205,9 +220,13 @@ def test_json_weights_survive_the_round_trip(tmp_path):
     record = weights.to_json(3)
     assert record["layers"][1] is None
     for entry, k in zip((record["layers"][0], record["layers"][2]), (1, 3), strict=True):
-        read = RationalArray.from_fractions(entry["W"]["rows"]).scaled(Fraction(1, int(entry["W"]["denominator"])))
+        read = RationalArray.from_fractions(entry["W"]["rows"]).scaled(
+            Fraction(1, int(entry["W"]["denominator"]))
+        )
         assert read == weights[k].W
-        read = RationalArray.from_fractions(entry["b"]["values"]).scaled(Fraction(1, int(entry["b"]["denominator"])))
+        read = RationalArray.from_fractions(entry["b"]["values"]).scaled(
+            Fraction(1, int(entry["b"]["denominator"]))
+        )
         assert read == weights[k].b
     assert weights.to_json(2)["layers"] == [*record["layers"][:2], None]
 
@@ -227,10 +246,25 @@ BAD_ARRAYS = [
     ("W2 too much", NET, {**GOOD, "W2": np.ones((1, 1))}, "only the arrays W1, W3, b1, b3, found array 'W2'"),
     ("mixed names", NET, {**GOOD, "fc.weight": np.ones((4, 8))}, "found array 'fc.weight'"),
     ("W1 transposed", NET, {**GOOD, "W1": np.ones((2, 18))}, r"layers\[0\]\.W: expected shape \(18, 2\)"),
-    ("W1 of three axes", NET, {**GOOD, "W1": np.ones((18, 2, 1))}, r"layers\[0\]\.W: expected shape \(18, 2\)"),
+    (
+        "W1 of three axes",
+        NET,
+        {**GOOD, "W1": np.ones((18, 2, 1))},
+        r"layers\[0\]\.W: expected shape \(18, 2\)",
+    ),
     ("W1 a number", NET, {**GOOD, "W1": 1}, r"layers\[0\]\.W: expected shape \(18, 2\) .* found \(\)"),
-    ("b1 missing", NET, {**GOOD, "b1": None}, r"layers\[0\]\.b: expected 2 biases \(per filter\), found nothing"),
-    ("b1 per unit", NET, {**GOOD, "b1": np.ones(18)}, r"layers\[0\]\.b: expected shape \(2,\) \(per filter\)"),
+    (
+        "b1 missing",
+        NET,
+        {**GOOD, "b1": None},
+        r"layers\[0\]\.b: expected 2 biases \(per filter\), found nothing",
+    ),
+    (
+        "b1 per unit",
+        NET,
+        {**GOOD, "b1": np.ones(18)},
+        r"layers\[0\]\.b: expected shape \(2,\) \(per filter\)",
+    ),
     ("b1 of two axes", NET, {**GOOD, "b1": np.ones((2, 1))}, r"layers\[0\]\.b: expected shape \(2,\)"),
     ("b1 a number", NET, {**GOOD, "b1": 1}, r"layers\[0\]\.b: expected shape \(2,\) .* found \(\)"),
     ("bias unwanted", NO_BIAS, {"W1": np.ones((2, 2)), "b1": np.ones(2)}, "no bias, as the spec says"),
@@ -238,11 +272,19 @@ BAD_ARRAYS = [
     ("no layer has weights", ONLY_POOL, {"W1": np.ones((2, 2))}, "no layer has weights, found 1 arrays"),
     ("nan", NET, {**GOOD, "b3": [1, 2, np.nan, 4]}, r"w\.npz\.b3\[2\]: expected a finite number, found nan"),
     ("complex", NET, {**GOOD, "b3": [1j] * 4}, r"w\.npz\.b3: .* dtype complex128"),
-    ("one weight too few", NET, {"fc.weight": np.ones((4, 8))}, "2 arrays '<prefix>.weight', found fc.weight"),
+    (
+        "one weight too few",
+        NET,
+        {"fc.weight": np.ones((4, 8))},
+        "2 arrays '<prefix>.weight', found fc.weight",
+    ),
     (
         "batch norm",
         NET,
-        {**{k: np.ones(v) for k, v in (("conv.weight", (2, 3, 2, 3)), ("fc.weight", (4, 8)))}, "bn.running_mean": [1]},
+        {
+            **{k: np.ones(v) for k, v in (("conv.weight", (2, 3, 2, 3)), ("fc.weight", (4, 8)))},
+            "bn.running_mean": [1],
+        },
         "only the arrays conv.bias, conv.weight, fc.bias, fc.weight, found array 'bn.running_mean'",
     ),
     (
@@ -278,7 +320,9 @@ BAD_ARRAYS = [
 ]
 
 
-@pytest.mark.parametrize("net, arrays, says", [case[1:] for case in BAD_ARRAYS], ids=[case[0] for case in BAD_ARRAYS])
+@pytest.mark.parametrize(
+    "net, arrays, says", [case[1:] for case in BAD_ARRAYS], ids=[case[0] for case in BAD_ARRAYS]
+)
 def test_bad_arrays_give_one_sentence(tmp_path, net, arrays, says):
     """Arrays that do not fit the network are refused by name, in one sentence."""
     kept = {name: np.asarray(array) for name, array in arrays.items() if array is not None}
@@ -310,7 +354,9 @@ def test_weights_of_pooling_are_refused():
     """An entry for a pooling layer must be null."""
     first, third = LayerWeights(rational(18, 2), rational(2)), LayerWeights(rational(8, 4), rational(4))
     assert Weights.from_layers(NET, [first, None, third])[3] is third
-    with pytest.raises(MalformedError, match=r"^weights\.layers\[1\]: expected null, since pooling has no weights"):
+    with pytest.raises(
+        MalformedError, match=r"^weights\.layers\[1\]: expected null, since pooling has no weights"
+    ):
         Weights.from_layers(NET, [first, third, third])
 
 

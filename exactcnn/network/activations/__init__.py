@@ -3,7 +3,7 @@
 The way through the room: ``activation`` (the value a layer carries) -> ``library`` (built-in
 table) or ``custom`` (a user's expression) -> ``properties`` -> ``assumption``.  A custom
 expression is read by ``expressions``, bounded by ``ranges`` and ``decay``, and what structure
-leaves open is put to SymPy in ``derivation``.  ``balls`` encloses values.
+leaves open is put to SymPy in ``derivation``.  ``balls`` encloses values, ``slopes`` derivatives.
 """
 
 from exactcnn.network.activations.activation import Activation

@@ -42,9 +42,9 @@ def builtin_ball(name: str, parameters: Mapping[str, Fraction], t: Any) -> Any:
             return rule(t, values)
         return rule(t.lower(), values).union(rule(t.upper(), values))
     if name == "square":
-        return _square(t)
+        return _integer_power(t, 2)
     if name == "gaussian":
-        return (-_square(t)).exp()
+        return (-_integer_power(t, 2)).exp()
     if name == "silu":
         return t * builtin_ball("sigmoid", {}, t)
     if name == "gelu":  # t Phi(t), Phi(t) = erfc(-t / sqrt 2) / 2, increasing
@@ -52,14 +52,6 @@ def builtin_ball(name: str, parameters: Mapping[str, Fraction], t: Any) -> Any:
         low, high = ((-x / root).erfc() / 2 for x in (t.lower(), t.upper()))
         return t * low.union(high)
     raise UndecidedError(f"no enclosure is known for the activation {name}")
-
-
-def _square(t: Any) -> Any:
-    """t^2; the hull of the squares of the smallest and of the largest |x|, tight across 0."""
-    if t.is_exact():
-        return t * t
-    low, high = t.abs_lower(), t.abs_upper()
-    return (low * low).union(high * high)
 
 
 def _sigmoid(x: Any, _: Mapping[str, Any]) -> Any:
@@ -96,14 +88,14 @@ _INCREASING: Mapping[str, Callable[[Any, Mapping[str, Any]], Any]] = {
 }
 
 
-def ball_of_expression(node: Node, t: Any) -> Any:
-    """The value of a user's expression on the ball t.
+def ball_of_expression(node: Node, t: Any, known: dict[Node, Any] | None = None) -> Any:
+    """The value of a user's expression on the ball t; ``known`` remembers nodes of earlier calls with t.
 
     UndecidedError unless every step is finite: a division by a ball around 0, a logarithm or
     root of a ball that reaches below 0 and an overflow all end here, so a ball that is
     returned proves that the expression is defined on the whole of t.
     """
-    return _evaluate(node, t, {})
+    return _evaluate(node, t, {} if known is None else known)
 
 
 def _evaluate(node: Node, t: Any, known: dict[Node, Any]) -> Any:
@@ -134,7 +126,7 @@ def _apply(node: Node, args: list[Any], t: Any) -> Any:
     if op == "add":
         return args[0] + args[1]
     if op == "mul":
-        return _square(args[0]) if node.args[0] == node.args[1] else args[0] * args[1]
+        return _integer_power(args[0], 2) if node.args[0] == node.args[1] else args[0] * args[1]
     if op == "div":
         return args[0] / args[1]
     if op == "pow":
@@ -155,6 +147,19 @@ def _power(base: Any, exponent: Node, value: Any) -> Any:
     numerator, denominator = exponent.value.as_integer_ratio()
     if denominator == 2:
         base = base.sqrt()
-    count = abs(numerator)
-    power = _square(base) ** (count // 2) if count % 2 == 0 else base**count
+    power = _integer_power(base, abs(numerator))
     return 1 / power if numerator < 0 else power
+
+
+def _integer_power(x: Any, n: int) -> Any:
+    """x^n, n >= 0.  On a wide ball the hull of the powers of its ends, of |x| for even n."""
+    from flint import arb
+
+    if not x.is_exact():
+        low, high = (x.lower(), x.upper()) if n % 2 else (x.abs_lower(), x.abs_upper())
+        return _integer_power(low, n).union(_integer_power(high, n))
+    power = arb(1)
+    for bit in bin(n)[2:]:
+        power = power * power
+        power = power * x if bit == "1" else power
+    return power

@@ -3,8 +3,10 @@
 * *Continuous* where ``ranges`` shows the expression defined on R (or on both closed half-lines:
   pasting); refuted where an exactly evaluated rational point certainly has no value, because
   sigma is then no function on R.  *Analytic* where ``ranges`` says so; then differentiable.
-* *Not constant*: two points whose balls are disjoint.  *Constant*: no t, or a polynomial of degree 0.
-* *Strictly monotone*: the derivative (SymPy's) is, by its range, positive or negative on R; or it
+* *Not constant*: two points whose balls are disjoint.  *Constant*: no t, or a polynomial of degree 0,
+  or analytic with a derivative that simplifies to 0.
+* *The derivative* is SymPy's, in any form that meets certified derivatives at points (``slopes``).
+* *Strictly monotone*: the derivative is, by its range, positive or negative on R; or it
   is nowhere negative (positive) and sigma is analytic and not constant, for then sigma is monotone,
   and if it took a value twice it would be constant between, hence everywhere.  Refuted by three
   points with certified order, or two exactly equal values.
@@ -29,15 +31,17 @@ from itertools import pairwise
 from exactcnn.errors import MalformedError
 from exactcnn.network.activations import derivation
 from exactcnn.network.activations.decay import HalfLine, Term, growth_constants
-from exactcnn.network.activations.expressions import Node, div, parse_expression
+from exactcnn.network.activations.expressions import Node, div, num, parse_expression
 from exactcnn.network.activations.intervals import REAL_LINE, Interval
 from exactcnn.network.activations.properties import ActivationProperties, Limit
 from exactcnn.network.activations.ranges import Facts, NoValueError, analyse, linear_form, polynomial
 from exactcnn.network.activations.samples import Value, grid_values, not_monotone, probed
+from exactcnn.network.activations.slopes import agrees, grid_slopes
 
-__all__ = ["custom_properties"]
+__all__ = ["custom_properties", "parse_expression"]
 
 _LONGEST_DERIVATIVE = 20_000
+_NARROW = 2.0**-128
 _HALVES = (Interval(None, Fraction(0)), Interval(Fraction(0), None))
 
 
@@ -211,10 +215,18 @@ class _Study:
             return None, None
         monotone: bool | None = None
         nowhere_zero: bool | None = None
+        slopes = grid_slopes(self.node)
+        if self.constant is None and "0" in self.derived.derivatives and _vanish(slopes):
+            self.constant = True
+            for name in ("constant", "strictly_monotone", "derivative_nowhere_zero"):
+                self.proofs[name] = "SymPy simplifies the derivative to 0, and certified derivatives agree."
+            return False, False
         for text in self.derived.derivatives:
             try:
                 slope = parse_expression(text, longest=_LONGEST_DERIVATIVE)
             except MalformedError:
+                continue
+            if not agrees(slope, slopes):
                 continue
             weak, strict = _sign(slope)
             if strict:
@@ -245,6 +257,11 @@ def _sign(slope: Node) -> tuple[bool, bool]:
         if all(r.is_nonnegative for r in ranges) or all((-r).is_nonnegative for r in ranges):
             return True, False
     return False, False
+
+
+def _vanish(slopes: list[Value]) -> bool:
+    """Are these, as far as narrow balls can tell, derivatives of a constant?"""
+    return agrees(num(0), slopes) and all(abs(slope) < _NARROW for _, slope in slopes)
 
 
 def _rational_zero(slope: Node) -> Fraction | None:

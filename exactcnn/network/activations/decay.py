@@ -12,7 +12,7 @@ Why each rule is sound (all constants rational, rounded to the safe side):
   powers of any R beyond which q is negative, so e^p <= e^B e^-s.  Else e^f <= e^(sup f).
 * |log x| for x = 1 + g, g >= 0: log(1 + g) <= g (used if it decays); and for x >= 1, from
   x <= sum C s^k e^(-r s) <= (sum C) (1 + s)^K e^(R s): log x <= sum C + (K + R) s, as log y <= y.
-* |tanh x|, |sin x|, |atan x| <= |x|, |erf x| <= 2/sqrt(pi) |x| <= 9/8 |x|, used if that decays;
+* |tanh x|, |sin x|, |atan x| <= |x|, |erf x| <= 2/sqrt(pi) |x| <= 8/7 |x|, used if that decays;
   else the supremum of |f| from ``ranges``.
 * cosh, |sinh| of a t + b are at most e^|b| e^(|a| s), cosh at least e^-|b| e^(|a| s) / 2.
 * (sum x_i)^p <= sum x_i^p for x_i >= 0 and 0 < p <= 1 (subadditive), integer powers by products.
@@ -27,12 +27,11 @@ from math import ceil
 from exactcnn.network.activations.expressions import Node
 from exactcnn.network.activations.intervals import Interval, rounded
 from exactcnn.network.activations.properties import Growth
-from exactcnn.network.activations.ranges import analyse, linear_form, monotone_image, polynomial
+from exactcnn.network.activations.ranges import Facts, analyse, linear_form, monotone_image, polynomial
 
 __all__ = ["HalfLine", "growth_constants"]
 
-_MOST_TERMS = 64
-_HIGHEST_POWER = 64
+_MOST_TERMS = _HIGHEST_POWER = 64
 _ZERO, _ONE = Fraction(0), Fraction(1)
 _NEGATIVE, _POSITIVE = Interval(None, _ZERO), Interval(_ZERO, None)
 
@@ -48,15 +47,13 @@ class HalfLine:
     def __init__(self, side: int) -> None:
         self.side = side
         self._domain = _POSITIVE if side == 1 else _NEGATIVE
-        self._ranges: dict[Node, Interval | None] = {}
+        self._facts: dict[Node, Facts | None] = {}
         self._uppers: dict[Node, list[Term] | None] = {}
         self._lowers: dict[Node, tuple[Fraction, Fraction] | None] = {}
 
     def range(self, node: Node) -> Interval | None:
-        if node not in self._ranges:
-            facts = analyse(node, self._domain)
-            self._ranges[node] = None if facts is None else facts.range
-        return self._ranges[node]
+        facts = analyse(node, self._domain, self._facts)
+        return None if facts is None else facts.range
 
     def upper(self, node: Node) -> list[Term] | None:
         """Terms whose sum bounds |f|; None if no rule applies."""
@@ -100,7 +97,7 @@ class HalfLine:
         inner = self.upper(node.args[0])
         if node.op == "cos" or inner is None or not all(r > 0 for _, _, r in inner):
             return None  # the supremum, at most 1 or pi/2, does
-        factor = Fraction(9, 8) if node.op == "erf" else _ONE
+        factor = Fraction(8, 7) if node.op == "erf" else _ONE
         return [(factor * c, k, r) for c, k, r in inner]
 
     def _power(self, base: Node, n: Fraction | None) -> list[Term] | None:

@@ -49,9 +49,15 @@ class Node:
     args: tuple[Node, ...] = ()
     value: Fraction | None = None
     depth: int = field(init=False, compare=False, repr=False)
+    _hash: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "depth", 1 + max((arg.depth for arg in self.args), default=0))
+        object.__setattr__(self, "_hash", hash((self.op, self.args, self.value)))
+
+    def __hash__(self) -> int:
+        """Computed once: nodes are keys wherever a tree is walked."""
+        return self._hash
 
     @property
     def depends_on_t(self) -> bool:

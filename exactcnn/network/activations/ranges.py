@@ -59,9 +59,14 @@ class Facts:
     analytic: bool
 
 
-def analyse(node: Node, domain: Interval = REAL_LINE) -> Facts | None:
-    """None if the expression is not certainly defined on the whole domain."""
-    return _walk(node, domain, {})
+def analyse(
+    node: Node, domain: Interval = REAL_LINE, known: dict[Node, Facts | None] | None = None
+) -> Facts | None:
+    """None if the expression is not certainly defined on the whole domain.
+
+    ``known`` remembers the nodes of earlier calls with the same domain.
+    """
+    return _walk(node, domain, {} if known is None else known)
 
 
 def _walk(node: Node, domain: Interval, known: dict[Node, Facts | None]) -> Facts | None:

@@ -1,0 +1,94 @@
+"""Floor 6: what the command line shows: a spinner, a table for people, records for --json."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from exactcnn.features.instance import Instance
+    from exactcnn.statements import Finding
+
+__all__ = ["describe", "finding_record", "print_findings", "working"]
+
+_STYLE = {"proved": "bold green", "refuted": "bold red", "undecided": "bold yellow"}
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """A spinner with the elapsed time on stderr, if a person is watching."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        progress.add_task(what, total=None)
+        yield
+
+
+def describe(instance: Instance) -> dict[str, Any]:
+    samples, weights = instance.need_samples(), instance.need_weights()
+    origin = weights.origin
+    return {
+        "network": instance.network.to_json(),
+        "widths": list(instance.network.widths),
+        "parameters": instance.network.parameter_count,
+        "samples": instance.N,
+        "data": samples.source,
+        "weights": "file" if origin is None else {"seed": origin.seed, "bits": origin.bits},
+    }
+
+
+def finding_record(finding: Finding, asked: bool) -> dict[str, Any]:
+    return {
+        "statement": finding.statement,
+        "verdict": finding.verdict,
+        "reason": finding.reason,
+        "evidence": dict(finding.summary),
+        "layer": finding.layer,
+        "asked": asked,
+    }
+
+
+def print_findings(
+    instance: Instance, found: list[Finding], context: list[Finding], written: dict[str, Any] | None
+) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    console.print(escape(f"{instance.network.name}: {instance.network.describe()}"), highlight=False)
+    origin = instance.need_weights().origin
+    weights = (
+        "weights from file" if origin is None else f"weights from seed {origin.seed}, {origin.bits} bits"
+    )
+    console.print(
+        escape(f"{instance.N} samples of {instance.need_samples().source}; {weights}"), highlight=False
+    )
+    table = Table(show_lines=False, pad_edge=False, expand=False)
+    table.add_column("statement", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("reason")
+    for finding in found:
+        style = _STYLE[finding.verdict]
+        table.add_row(finding.statement, f"[{style}]{finding.verdict}[/]", escape(finding.reason))
+    if context:
+        table.add_section()
+        for finding in context:
+            table.add_row(
+                f"[dim]{finding.statement}[/]",
+                f"[dim]{finding.verdict}[/]",
+                f"[dim]{escape(finding.reason)}[/]",
+            )
+    console.print(table)
+    if context:
+        console.print("Below the line: hypotheses of the theory, shown for information.", style="dim")
+    if written is not None:
+        console.print(escape(f"certificate: {written['path']} ({written['claims']} claims)"), highlight=False)
+        console.print(escape(f"check it:    exactcnn check {written['path']}"), highlight=False)
