@@ -78,7 +78,8 @@ def test_internal_errors_are_their_own_outcome(alone):
 
 
 def test_imports_and_size():
-    """Only the standard library and relative imports; no assert, which python -O would drop."""
+    """Only the standard library and relative imports, NumPy optional in `triangular` alone; no
+    assert, which python -O would drop."""
     lines = 0
     for path in FOLDER.glob("*.py"):
         tree = ast.parse(path.read_text())
@@ -86,7 +87,9 @@ def test_imports_and_size():
         for node in ast.walk(tree):
             assert not isinstance(node, ast.Assert)
             if isinstance(node, ast.Import):
-                assert all(name.name.split(".")[0] in sys.stdlib_module_names for name in node.names)
+                names = {name.name.split(".")[0] for name in node.names}
+                optional = {"numpy"} if path.name == "triangular.py" else set()
+                assert names - optional <= sys.stdlib_module_names
             if isinstance(node, ast.ImportFrom) and node.level == 0:
                 assert node.module.split(".")[0] in sys.stdlib_module_names
-    assert lines < 1700
+    assert lines < 1800

@@ -10,6 +10,7 @@ from exactcnn.network.activations.decay import HalfLine, growth_constants
 from exactcnn.network.activations.expressions import parse_expression
 from exactcnn.network.activations.intervals import Interval
 from exactcnn.network.activations.ranges import NoValueError, analyse
+from exactcnn.network.activations.samples import probed
 
 POINTS = [mpf(i) / 8 for i in range(400)]
 
@@ -158,3 +159,9 @@ def test_a_ball_is_finite_at_every_step():
     branch = Activation.from_json({"name": "custom", "expression": "atan(1/t)"})
     with pytest.raises(UndecidedError):
         branch.ball(flint.arb(0, 1))
+
+
+def test_a_bounded_function_does_not_pass_for_an_unbounded_one():
+    """5 - 1/(1 + t^2) rises for ever, and stays below 5."""
+    assert probed(parse_expression("5 - 1/(1 + t**2)"), 1, "oo").kind == "unknown"
+    assert probed(parse_expression("5 - 1/(1 + t**2)"), 1, "5").kind == "finite"

@@ -75,12 +75,11 @@ def random_case(seed):
     for index in range(depth):
         activation = r.choice(["sigmoid", "tanh", "softplus", {"name": "softplus", "alpha": "1/2"}])
         bias = r.choice(["unit", "filter", "none"]) if activation in ("sigmoid", "tanh") else "unit"
-        if index == 0 or r.random() < 0.4:
+        if index == 0:
             layers.append(conv(r.randint(1, 2), activation, kernel=2, padding=r.choice([0, 1]), bias=bias))
         else:
             layers.append({"kind": "dense", "units": r.randint(2, 5), "activation": activation, "bias": bias})
-    net = network([3], *layers[:1], *[{"kind": "dense", "units": r.randint(2, 5), "activation": layer["activation"],
-                                       "bias": layer["bias"]} for layer in layers[1:]])  # fmt: skip
+    net = network([3], *layers)
     rows = random_rows(r, r.randint(2, 5), 3, -2, 2)
     if seed % 3 == 0:
         rows.append(list(rows[0]))

@@ -91,6 +91,10 @@ def swap(values, a, b):
     values[a], values[b] = values[b], values[a]
 
 
+def duplicate(rows, a, b):
+    rows[a] = rows[b]
+
+
 FORGERIES = {
     "two samples swapped in the order": lambda e, i: swap(e["order"], 0, 11),
     "the order reversed": lambda e, i: e["order"].reverse(),
@@ -99,7 +103,7 @@ FORGERIES = {
     "a unit out of range": lambda e, i: e["units"].__setitem__(0, 27),
     "other directions": lambda e, i: e.update(seed=77),
     "a sample left out": lambda e, i: (e["order"].pop(), e["units"].pop()),
-    "a tie: a duplicated sample": lambda e, i: i["data"]["rows"].__setitem__(e["order"][0], i["data"]["rows"][e["order"][-1]]),
+    "a tie: a duplicated sample": lambda e, i: duplicate(i["data"]["rows"], e["order"][0], e["order"][-1]),
     "an activation outside 3.2": lambda e, i: i["network"]["layers"][0].update(activation={"name": "tanh"}),
     "an activation not analytic": lambda e, i: i["network"]["layers"][0].update(activation={"name": "relu"}),
     "biases shared per filter": lambda e, i: i["network"]["layers"][0].update(bias="filter"),
