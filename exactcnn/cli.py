@@ -101,7 +101,7 @@ def verify(
     The exit code speaks of the statements asked for; hypotheses that fail are shown, not fatal.
     """
     from exactcnn.api import default_network
-    from exactcnn.arithmetic.rationals import parse_rational
+    from exactcnn.arithmetic.texts import parse_rational
     from exactcnn.data import load
     from exactcnn.features.instance import Instance
     from exactcnn.network.spec import read_spec

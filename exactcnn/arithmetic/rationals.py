@@ -6,8 +6,7 @@ a rational, so tables are.  Nothing in this module rounds.
 Conventions.  Numerators keep the small integer dtype they came in (uint8 pixels stay uint8:
 50 million of them are 50 MB, not 400); they become int64 where that dtype does not do, and
 Python integers (dtype object) from 2^62 on, so that the sum of two never wraps.  uint64
-becomes one of these two.  Texts: "3/7", "-1", "0.25", "1e-3"; a JSON float is refused,
-because it has already been rounded by whoever wrote it.
+becomes one of these two.
 
 Errors.  MalformedError for what a user's file says, MisuseError for a broken Python contract.
 """
@@ -24,88 +23,15 @@ import numpy as np
 
 from exactcnn.arithmetic.integers import largest, scale
 from exactcnn.arithmetic.modular import residues
+from exactcnn.arithmetic.texts import parse_rational, rational_text
 from exactcnn.errors import MalformedError, MisuseError, shown
 
-__all__ = ["RationalArray", "parse_rational", "rational_text"]
+__all__ = ["RationalArray"]
 
 _SMALL = 2**62
-_LONGEST_TEXT = 100_000
-_LARGEST_EXPONENT = 20_000
 _MOST_AXES = 32  # NumPy 1's limit
-_DIGITS = 600  # CPython may refuse to convert texts longer than 640 digits; stay below
 _CHUNK = 1 << 16
 _PIXEL = re.compile(r"[0-9]{1,18}", re.ASCII)
-_RATIONAL = re.compile(r"([+-]?[0-9]+)(?:/([0-9]+))?", re.ASCII)
-_DECIMAL = re.compile(r"([+-]?)(?=\.?[0-9])([0-9]*)\.?([0-9]*)(?:[eE]([+-]?[0-9]{1,6}))?", re.ASCII)
-
-
-def parse_rational(value: object, field: str) -> Fraction:
-    """An int, a Fraction, or a text such as "3/7", "-1", "0.25", "1e-3", exactly.
-
-    MalformedError, naming ``field``, for floats, booleans, other types, texts longer than
-    100,000 characters, decimal exponents beyond 20,000 and texts that are no rational.
-
-    >>> parse_rational("-0.25", "w")
-    Fraction(-1, 4)
-    """
-    if isinstance(value, Fraction):
-        return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        return Fraction(value)
-    if isinstance(value, float):
-        raise MalformedError(field, 'an integer or a quoted rational such as "1/3" or "0.25"', value)
-    if not isinstance(value, str):
-        raise MalformedError(field, "an integer or a rational text", type(value).__name__)
-    if len(value) > _LONGEST_TEXT:
-        raise MalformedError(field, f"at most {_LONGEST_TEXT} characters", f"{len(value)} characters")
-    match = _RATIONAL.fullmatch(value)
-    if match:
-        denominator = _integer(match[2]) if match[2] else 1
-        if denominator == 0:
-            raise MalformedError(field, "a denominator that is not 0", value)
-        return Fraction(_integer(match[1]), denominator)
-    match = _DECIMAL.fullmatch(value)
-    if match is None:
-        raise MalformedError(field, "an integer or a rational such as 3/7 or 0.25", repr(value))
-    sign, whole, decimals, exponent = match.groups()
-    if abs(int(exponent or 0)) > _LARGEST_EXPONENT:
-        raise MalformedError(field, f"a decimal exponent of at most {_LARGEST_EXPONENT}", repr(value))
-    power = int(exponent or 0) - len(decimals)
-    ten: int = 10 ** abs(power)
-    number = _integer(sign + whole + decimals)
-    return Fraction(number * ten) if power >= 0 else Fraction(number, ten)
-
-
-def _integer(text: str) -> int:
-    if len(text) <= _DIGITS:
-        return int(text)
-    negative, digits = text.startswith("-"), text.lstrip("+-")
-    half = len(digits) // 2
-    ten: int = 10 ** (len(digits) - half)
-    number = _integer(digits[:half]) * ten + _integer(digits[half:])
-    return -number if negative else number
-
-
-def _digits(number: int) -> str:
-    """str(number) for number >= 0 of any length."""
-    if number.bit_length() <= 3 * _DIGITS:
-        return str(number)
-    half = number.bit_length() * 3 // 20  # about half of the decimal digits
-    ten: int = 10**half
-    high, low = divmod(number, ten)
-    return _digits(high) + _digits(low).zfill(half)
-
-
-def rational_text(value: Fraction | int) -> str:
-    """The canonical text in lowest terms, of any length: "3/7", "-1".
-
-    >>> rational_text(Fraction(6, 14))
-    '3/7'
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, Fraction)):
-        raise MisuseError("value", "an int or a Fraction", type(value).__name__)
-    text = ("-" if value < 0 else "") + _digits(abs(value.numerator))
-    return text if value.denominator == 1 else f"{text}/{_digits(value.denominator)}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -290,7 +216,7 @@ class RationalArray:
         return hash((self.shape, self.denominator, tuple(self.numerators.ravel()[:64].tolist())))
 
     def __repr__(self) -> str:
-        return f"RationalArray(shape={self.shape}, denominator={_digits(self.denominator)})"
+        return f"RationalArray(shape={self.shape}, denominator={rational_text(self.denominator)})"
 
 
 def _narrow(numbers: np.ndarray) -> np.ndarray:

@@ -6,18 +6,7 @@ import hashlib
 import json
 from typing import Any
 
-__all__ = ["canonical_json", "digest", "number"]
-
-_EXACT_IN_EVERY_JSON_READER = 2**53
-
-
-def number(value: int) -> int | str:
-    """An integer as JSON has it: a number below 2^53, a string above.
-
-    >>> number(-5), number(2**60)
-    (-5, '1152921504606846976')
-    """
-    return int(value) if abs(value) < _EXACT_IN_EVERY_JSON_READER else str(value)
+__all__ = ["canonical_json", "digest"]
 
 
 def canonical_json(value: Any) -> bytes:

@@ -49,8 +49,13 @@ def make_certificate(instance: Instance, findings: list[Finding]) -> dict[str, A
 
 
 def write_certificate(certificate: dict[str, Any], path: str | Path) -> None:
-    """Write canonical JSON; the file appears whole or not at all."""
+    """Write canonical JSON; the file appears whole or not at all.
+
+    Raises MalformedError for a path that is no file name, or names something else than a file.
+    """
     path = Path(path)
+    if not path.name or (path.exists() and not path.is_file()):
+        raise MalformedError(f"certificate {path}", "the name of a file", "something else")
     partial = path.with_name(path.name + ".partial")
     try:
         partial.write_bytes(canonical_json(certificate) + b"\n")

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from exactcnn.arithmetic.rationals import rational_text
-from exactcnn.certificates.canonical import number
+from exactcnn.arithmetic.texts import json_integer, rational_text
 from exactcnn.features.bounds import CountingBound
 from exactcnn.features.dead_layer import DeadLayer
 from exactcnn.features.generic_bounds import Cover, Determinantal, GenericBound
@@ -99,7 +98,7 @@ def _feature_minor(found: FeatureMinor, instance: Instance, k: int) -> tuple[dic
         "prime": minor.prime,
         "substitution": None
         if substitution is None
-        else {"denominator": number(substitution.denominator), "root": substitution.root},
+        else {"denominator": json_integer(substitution.denominator), "root": substitution.root},
         "rows": list(minor.rows),
         "columns": list(minor.columns),
     }
@@ -127,7 +126,7 @@ def _(evidence: AlmostEverywhere, finding: Finding, instance: Instance) -> Claim
             "kind": "minor",
             "prime": minor.prime,
             "root": witness.root,
-            "seed": number(witness.seed),
+            "seed": json_integer(witness.seed),
             "bits": witness.bits,
             "rows": list(minor.rows),
             "columns": list(minor.columns),
@@ -149,7 +148,7 @@ def _(evidence: AlmostEverywhere, finding: Finding, instance: Instance) -> Claim
             "units": list(witness.units),
         }
     elif isinstance(obstacle, DeadLayer):
-        record = {"kind": "dead-layer", "layer": obstacle.layer, "bound": number(obstacle.bound)}
+        record = {"kind": "dead-layer", "layer": obstacle.layer, "bound": json_integer(obstacle.bound)}
     else:
         assert obstacle is not None
         record = {"kind": "bound", "upper": _upper_rule(obstacle, None)}
@@ -174,9 +173,12 @@ def _upper_rule(rule: CountingBound | Kernel | None, denominator: int | None) ->
         return record
     return {
         "kind": f"{rule.side}-kernel",
-        "denominator": None if denominator is None else number(denominator),
+        "denominator": None if denominator is None else json_integer(denominator),
         "vectors": [
-            {"pivot": vector.pivot, "entries": [[index, number(value)] for index, value in vector.entries]}
+            {
+                "pivot": vector.pivot,
+                "entries": [[index, json_integer(value)] for index, value in vector.entries],
+            }
             for vector in rule.vectors
         ],
     }
@@ -222,7 +224,7 @@ def _generic_residues(instance: Instance, k: int, found: GenericMinor) -> np.nda
 
 def _polynomial(polynomial: Polynomial) -> list[Any]:
     return [
-        [number(coefficient), [[variable, exponent] for variable, exponent in monomial]]
+        [json_integer(coefficient), [[variable, exponent] for variable, exponent in monomial]]
         for monomial, coefficient in sorted(polynomial.items())
     ]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from exactcnn.arithmetic.rationals import rational_text
-from exactcnn.certificates.canonical import digest, number
+from exactcnn.arithmetic.texts import json_integer, rational_text
+from exactcnn.certificates.canonical import digest
 from exactcnn.data.samples import Samples
 from exactcnn.features.instance import Instance
 
@@ -51,6 +51,6 @@ def _data(samples: Samples) -> dict[str, Any]:
     return {
         "kind": "inline",
         "shape": shape,
-        "denominator": number(x.denominator),
-        "rows": [[number(v) for v in row] for row in x.numerators.tolist()],
+        "denominator": json_integer(x.denominator),
+        "rows": [[json_integer(v) for v in row] for row in x.numerators.tolist()],
     }

@@ -2,7 +2,8 @@
 
 Standard library only and no other module of exactcnn: the folder works on its own, as
 `python -m checker FILE...`.  Read `grammar` (what a certificate looks like), `instance` (what it speaks
-about), `features` and `modular` (the arithmetic), then `rules` (what counts as a proof).
+about), `features` and `modular` (the arithmetic), then `evidence`, `generic`,
+`assumptions`, `nested`, `triangular` and `rules` (what counts as a proof).
 """
 
 import json
@@ -10,10 +11,11 @@ import os
 from typing import Any
 
 from . import outcome
+from .evidence import Context
 from .grammar import CERTIFICATE, digest, parse_json
 from .instance import Instance, build_layers, check_weights, load_data, read_file
 from .outcome import DEFAULT_WORK, Budget, Malformed, Rejected, Verdict, show
-from .rules import Context, check_claim
+from .rules import check_claim
 
 __all__ = ["Verdict", "check_certificate", "check_file"]
 

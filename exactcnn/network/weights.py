@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from exactcnn.arithmetic.rationals import RationalArray, rational_text
+from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.arithmetic.streams import symmetric_odd_numerators
+from exactcnn.arithmetic.texts import json_integer
 from exactcnn.errors import MalformedError, MisuseError
 from exactcnn.network.layers import Layer, Window
 from exactcnn.network.network import Network
@@ -117,7 +118,7 @@ class Weights:
     def to_json(self, upto: int) -> dict[str, Any]:
         """FORMAT.md section 4; given weights of layers above ``upto`` are left out (null)."""
         if self.origin is not None:
-            return {"kind": "seed", "seed": _number(self.origin.seed), "bits": self.origin.bits}
+            return {"kind": "seed", "seed": json_integer(self.origin.seed), "bits": self.origin.bits}
         listed: list[Any] = []
         for index, entry in enumerate(self.layers, start=1):
             if entry is None or index > upto:
@@ -127,22 +128,18 @@ class Weights:
             listed.append(
                 {
                     "W": {
-                        "denominator": _number(W.denominator),
-                        "rows": [[_number(v) for v in row] for row in W.numerators.tolist()],
+                        "denominator": json_integer(W.denominator),
+                        "rows": [[json_integer(v) for v in row] for row in W.numerators.tolist()],
                     },
                     "b": None
                     if b is None
                     else {
-                        "denominator": _number(b.denominator),
-                        "values": [_number(v) for v in b.numerators.tolist()],
+                        "denominator": json_integer(b.denominator),
+                        "values": [json_integer(v) for v in b.numerators.tolist()],
                     },
                 }
             )
         return {"kind": "inline", "layers": listed}
-
-
-def _number(value: int) -> int | str:
-    return value if abs(value) < 2**53 else rational_text(value)
 
 
 def _check(layer: Layer, entry: LayerWeights | None, field: str) -> None:

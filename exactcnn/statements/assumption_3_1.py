@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from exactcnn.arithmetic.texts import rational_text
 from exactcnn.features.collisions import CollisionGroup, find_collisions
 from exactcnn.features.instance import Instance
 from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding
@@ -47,6 +48,6 @@ def _group(group: CollisionGroup) -> dict[str, object]:
     return {
         "samples": group.samples,
         "occurrences": group.occurrences,
-        "value_numerators": [str(v) for v in group.value[:64]],
+        "value_numerators": [rational_text(v) for v in group.value[:64]],
         "members": [{"sample": i, "patch": p} for i, p in group.members],
     }

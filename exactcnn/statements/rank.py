@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from exactcnn.arithmetic.texts import rational_text
 from exactcnn.errors import UndecidedError
 from exactcnn.features.bounds import CountingBound, counting_bounds
 from exactcnn.features.instance import Instance
@@ -109,7 +110,7 @@ def _summary(evidence: RankEvidenceOfLayer) -> dict[str, object]:
         "substitution": None
         if evidence.minor is None or evidence.minor.substitution is None
         else {
-            "denominator": str(evidence.minor.substitution.denominator),
+            "denominator": rational_text(evidence.minor.substitution.denominator),
             "root": evidence.minor.substitution.root,
         },
         "upper_rule": None

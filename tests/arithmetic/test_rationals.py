@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from exactcnn.arithmetic.rationals import RationalArray, parse_rational, rational_text
+from exactcnn.arithmetic.rationals import RationalArray
+from exactcnn.arithmetic.texts import parse_rational, rational_text
 from exactcnn.errors import MalformedError, MisuseError
 
 SMALL = st.integers(-(2**8), 2**8)

@@ -274,3 +274,23 @@ def test_claims_are_bound_to_their_instance():
             verdict = check_certificate(mixed)
             if verdict.outcome == "VERIFIED":
                 assert_true(mixed)
+
+
+@pytest.mark.parametrize("name", ["", ".", "folder", "/dev/null", "missing/cert.json"])
+def test_certificates_are_written_to_files_only(name, tmp_path, monkeypatch):
+    """Devices and folders are never replaced; the complaint is one sentence."""
+    from exactcnn.certificates import write_certificate
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(exactcnn.MalformedError, match="certificate"):
+        write_certificate(BASES["cover"], name)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder"]
+
+
+def test_numbers_beyond_pythons_text_limit_are_written():
+    """Data of 5,000 digits goes through the finding, the certificate and the checker."""
+    net = network([2], {"kind": "dense", "units": 3, "activation": "relu"})
+    inst = instance(net, [[10**5000, 1], [1, 10**5000]], bits=2)
+    record = certificate(inst, "rank", "assumption-3.1")
+    assert check_certificate(record).outcome == "VERIFIED"

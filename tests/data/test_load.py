@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from exactcnn.arithmetic.rationals import RationalArray, rational_text
+from exactcnn.arithmetic.rationals import RationalArray
+from exactcnn.arithmetic.texts import rational_text
 from exactcnn.data import FileOrigin, Samples, load, load_digits
 from exactcnn.data.idx import read_idx
 from exactcnn.errors import MalformedError

@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from exactcnn.arithmetic.rationals import RationalArray, rational_text
+from exactcnn.arithmetic.rationals import RationalArray
+from exactcnn.arithmetic.texts import rational_text
 from exactcnn.errors import MalformedError
 from exactcnn.network.weight_files import LayerArrays, read_weight_file
 

@@ -12,7 +12,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from exactcnn.arithmetic.rationals import parse_rational, rational_text
+from exactcnn.arithmetic.texts import parse_rational, rational_text
 from exactcnn.errors import MalformedError, MisuseError
 from exactcnn.network.activations.balls import ball_of_expression, builtin_ball
 from exactcnn.network.activations.expressions import parse_expression

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from exactcnn.arithmetic.rationals import rational_text
+from exactcnn.arithmetic.texts import rational_text
 from exactcnn.network.activations.properties import ActivationProperties, Limit
 
 __all__ = ["Decision", "decide_assumption_3_2"]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from exactcnn.arithmetic.rationals import rational_text
+from exactcnn.arithmetic.texts import rational_text
 from exactcnn.network.activations.properties import ActivationProperties, Growth, Limit
 
 __all__ = ["LIBRARY", "Entry", "Parameters"]

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from types import MappingProxyType
 
-from exactcnn.arithmetic.rationals import parse_rational
+from exactcnn.arithmetic.texts import parse_rational
 from exactcnn.errors import MisuseError
 
 __all__ = ["ActivationProperties", "Growth", "Limit"]
