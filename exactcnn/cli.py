@@ -58,7 +58,7 @@ def _common() -> None:
 def _statement_help() -> str:
     return (
         "A statement to decide (repeatable), or 'all': rank, structure, assumption-2.4, lemma-2.5, "
-        "assumption-3.1, assumption-3.2, assumption-4.1. Default: rank."
+        "assumption-3.1, assumption-3.2, theorem-3.5, assumption-4.1. Default: rank."
     )
 
 

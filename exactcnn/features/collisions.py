@@ -12,7 +12,14 @@ import numpy as np
 from exactcnn.data.samples import Samples
 from exactcnn.network.layers import Layer
 
-__all__ = ["CollisionGroup", "Collisions", "distinct_patch_counts", "distinct_samples", "find_collisions"]
+__all__ = [
+    "CollisionGroup",
+    "Collisions",
+    "distinct_patch_counts",
+    "distinct_patch_values",
+    "distinct_samples",
+    "find_collisions",
+]
 
 _LISTED_GROUPS = 20
 _LISTED_MEMBERS = 12
@@ -93,12 +100,13 @@ def find_collisions(layer: Layer, samples: Samples) -> Collisions:
 
 def distinct_patch_counts(layer: Layer, samples: Samples) -> list[int]:
     """d_p for every patch position p: the number of different patch values over the samples."""
-    values = samples.x.numerators
-    counts = []
-    for p in range(layer.patch_count):
-        real = layer.patches.indices[p][layer.patches.real[p]]
-        counts.append(int(_row_keys(values[:, real]).max()) + 1)
-    return counts
+    return [distinct_patch_values(layer, samples, p) for p in range(layer.patch_count)]
+
+
+def distinct_patch_values(layer: Layer, samples: Samples, p: int) -> int:
+    """d_p: the number of different values of patch p over the samples."""
+    real = layer.patches.indices[p][layer.patches.real[p]]
+    return int(_row_keys(samples.x.numerators[:, real]).max()) + 1
 
 
 def distinct_samples(samples: Samples, pixels: np.ndarray | None = None) -> int:

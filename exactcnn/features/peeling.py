@@ -8,7 +8,10 @@ grows: entries with i before j tend to 0 (all directions negated if mu_- is not 
 
 *Peeling* finds such an order from the end: a unit whose largest z among the samples left is
 attained once takes that sample off.  Positions where few patch values differ go first, because
-their units run dry as soon as the remaining samples agree there.
+their units run dry as soon as the remaining samples agree there; and they are visited again and
+again, because every sample taken off elsewhere may break a tie that blocked them.  (On the 60,000
+MNIST images with 3 x 3 patches and 100 filters one pass after the other leaves 2,829 samples and
+no usable unit; revisiting leaves none.)
 """
 
 from __future__ import annotations
@@ -25,6 +28,11 @@ from exactcnn.features.instance import Instance
 from exactcnn.network.layers import Layer
 
 __all__ = ["Peeling", "directions", "peel"]
+
+
+# After this many positions all earlier ones are visited again, while that takes off enough samples.
+_REVISIT_AFTER = 40
+_WORTH_ANOTHER_VISIT = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,22 +82,29 @@ def peel(instance: Instance, seed: int = 0, bits: int = 7) -> Peeling:
     free = [list(range(layer.filters)) for _ in range(layer.patch_count)]
     left = np.arange(x.shape[0])
     taken: list[tuple[int, int]] = []  # (sample, unit), last of the order first
-    richness = np.array(distinct_patch_counts(layer, samples))
-    while left.size:
+
+    def visit(p: int) -> int:
+        """Take off what the free units of position p can; the number of samples taken."""
+        nonlocal left
+        if not free[p] or not left.size:
+            return 0
+        z = weights[free[p]] @ pixels[np.ix_(where[p], left)].astype(dtype)
+        gone, blocked = _peel_position(z)
+        taken.extend((int(left[i]), p * layer.filters + free[p][r]) for r, i in gone)
+        free[p] = [free[p][r] for r in blocked]
+        if gone:
+            left = np.delete(left, [i for _, i in gone])
+        return len(gone)
+
+    poorest_first = np.argsort(distinct_patch_counts(layer, samples), kind="stable").tolist()
+    before = -1
+    while left.size not in (0, before):
         before = left.size
-        for p in np.argsort(richness, kind="stable").tolist():
-            if not free[p]:
-                continue
-            z = weights[free[p]] @ pixels[np.ix_(where[p], left)].astype(dtype)
-            gone, blocked = _peel_position(z)
-            taken += [(int(left[i]), p * layer.filters + free[p][r]) for r, i in gone]
-            free[p] = [free[p][r] for r in blocked]
-            if gone:
-                left = np.delete(left, [i for _, i in gone])
-            if not left.size:
-                break
-        if left.size == before:
-            break
+        for number, p in enumerate(poorest_first, start=1):
+            visit(p)
+            if number % _REVISIT_AFTER == 0:
+                while sum(visit(q) for q in poorest_first[:number]) >= _WORTH_ANOTHER_VISIT:
+                    pass
     taken.reverse()
     return Peeling(
         tuple(sample for sample, _ in taken),

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from exactcnn.arithmetic.primes import default_primes, odd_order_element
 from exactcnn.errors import UndecidedError
 from exactcnn.features.bounds import CountingBound, counting_bounds
+from exactcnn.features.collisions import distinct_patch_values
 from exactcnn.features.dead_layer import DeadLayer, find_dead_layer
 from exactcnn.features.instance import Instance
 from exactcnn.features.matrix import FeatureMatrix
@@ -125,8 +126,11 @@ def _hypotheses(instance: Instance, k: int) -> dict[str, bool | None]:
     activations = [layer.activation for layer in layers if layer.activation is not None]
     first = network.layer(1)
     separate: bool | None = None
-    if instance.N * first.patch_count * first.patch_size <= _LARGEST_COMPARISON and first.kind != "maxpool":
-        separate = decide_assumption_3_1(instance).verdict == PROVED
+    if first.kind != "maxpool":
+        if instance.N * first.patch_count * first.patch_size <= _LARGEST_COMPARISON:
+            separate = decide_assumption_3_1(instance).verdict == PROVED
+        elif distinct_patch_values(first, instance.need_samples(), 0) < instance.N:
+            separate = False  # two samples agree at patch 0
     satisfied = [
         {PROVED: True, REFUTED: False}.get(decide_assumption_3_2(a.properties).verdict) for a in activations
     ]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,19 +11,6 @@ from exactcnn.checker.instance import load_data
 from exactcnn.data import load
 
 pytestmark = pytest.mark.mnist
-
-
-@pytest.fixture(scope="module")
-def mnist() -> Path:
-    """EXACTCNN_MNIST, or shared/data/mnist beside one of the folders above this file."""
-    named = os.environ.get("EXACTCNN_MNIST")
-    candidates = (
-        [Path(named)] if named else [up / "shared/data/mnist" for up in Path(__file__).resolve().parents]
-    )
-    for folder in candidates:
-        if (folder / "train-images-idx3-ubyte.gz").is_file():
-            return folder
-    pytest.skip("the MNIST files are absent: name their folder in EXACTCNN_MNIST")
 
 
 def test_train_set(mnist):
