@@ -18,17 +18,35 @@ _STYLE = {"proved": "bold green", "refuted": "bold red", "undecided": "bold yell
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
-    """A spinner with the elapsed time on stderr, if a person is watching."""
+    """A spinner on stderr, with a bar and an estimate where the work reports how far it is.
+
+    Only if a person is watching.
+    """
     if not sys.stderr.isatty():
         yield
         return
     from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    from exactcnn.progress import listening
+
+    text = TextColumn("{task.description}")
+    columns = (SpinnerColumn(), text, BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        progress.add_task(what, total=None)
-        yield
+        task = progress.add_task(what, total=None)
+
+        def show(part: str, done: int, total: int) -> None:
+            progress.update(task, description=f"{what}: {part}", completed=done, total=total)
+
+        with listening(show):
+            yield
 
 
 def describe(instance: Instance) -> dict[str, Any]:

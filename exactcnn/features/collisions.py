@@ -11,6 +11,7 @@ import numpy as np
 
 from exactcnn.data.samples import Samples
 from exactcnn.network.layers import Layer
+from exactcnn.progress import report
 
 __all__ = [
     "CollisionGroup",
@@ -100,7 +101,11 @@ def find_collisions(layer: Layer, samples: Samples) -> Collisions:
 
 def distinct_patch_counts(layer: Layer, samples: Samples) -> list[int]:
     """d_p for every patch position p: the number of different patch values over the samples."""
-    return [distinct_patch_values(layer, samples, p) for p in range(layer.patch_count)]
+    counts = []
+    for p in range(layer.patch_count):
+        report("comparing patches", p, layer.patch_count)
+        counts.append(distinct_patch_values(layer, samples, p))
+    return counts
 
 
 def distinct_patch_values(layer: Layer, samples: Samples, p: int) -> int:

@@ -22,6 +22,7 @@ from exactcnn.errors import UndecidedError
 from exactcnn.features.instance import Instance
 from exactcnn.network.layers import Layer
 from exactcnn.network.weights import LayerWeights
+from exactcnn.progress import report
 
 __all__ = ["LayerValues", "Pattern", "decide_pattern", "exact_values", "residue_values"]
 
@@ -82,7 +83,9 @@ def _affine_exact(layer: Layer, entry: LayerWeights, below: LayerValues) -> Laye
         if layer.bias == "filter":
             bias = np.tile(bias, layer.patch_count)
     parts = []
-    for block in _blocks(below.numerators.shape[0], layer):
+    samples = below.numerators.shape[0]
+    for block in _blocks(samples, layer):
+        report(f"features of layer {layer.index}", block.start, samples)
         gathered = layer.patches.gather(below.numerators[block])
         product = exact_matmul(gathered, W.numerators).reshape(gathered.shape[0], layer.width)
         product = scale(product, denominator // product_denominator)

@@ -26,6 +26,7 @@ from exactcnn.errors import MisuseError, UndecidedError
 from exactcnn.features.collisions import distinct_patch_counts
 from exactcnn.features.instance import Instance
 from exactcnn.network.layers import Layer
+from exactcnn.progress import report
 
 __all__ = ["Peeling", "directions", "peel"]
 
@@ -94,6 +95,7 @@ def peel(instance: Instance, seed: int = 0, bits: int = 7) -> Peeling:
         free[p] = [free[p][r] for r in blocked]
         if gone:
             left = np.delete(left, [i for _, i in gone])
+            report("peeling", x.shape[0] - left.size, x.shape[0])
         return len(gone)
 
     poorest_first = np.argsort(distinct_patch_counts(layer, samples), kind="stable").tolist()
