@@ -12,7 +12,7 @@ import numpy as np
 from exactcnn.arithmetic.integers import narrow
 from exactcnn.errors import MisuseError
 
-__all__ = ["inverse", "matmul", "powers", "residues"]
+__all__ = ["inverse", "logistic", "matmul", "powers", "residues"]
 
 # 2^53 / (2^16 * 2^16) terms of two 16-bit limbs add up exactly in float64.
 _LONGEST_INNER = 1 << 20
@@ -99,4 +99,18 @@ def inverse(units: np.ndarray, prime: int) -> np.ndarray:
     for i in range(units.shape[0] - 1, -1, -1):
         result[i] = running * prefix[i] % prime
         running = running * units[i] % prime
+    return result
+
+
+def logistic(base: int, exponents: np.ndarray, prime: int) -> np.ndarray | None:
+    """g^e / (1 + g^e) mod ``prime`` for every exponent e, (N, n); None if a denominator vanishes.
+
+    >>> logistic(2, np.array([[0, 1]]), 7).tolist()
+    [[4, 3]]
+    """
+    power = powers(base, exponents, prime)
+    denominator = (power + 1) % prime
+    if not denominator.all():
+        return None
+    result: np.ndarray = power * inverse(denominator, prime) % prime
     return result

@@ -16,8 +16,9 @@ from exactcnn.arithmetic.texts import json_integer, rational_text
 from exactcnn.features.bounds import CountingBound
 from exactcnn.features.dead_layer import DeadLayer
 from exactcnn.features.generic_bounds import Cover, Determinantal, GenericBound
-from exactcnn.features.generic_rank import GenericMinor, GenericRank, lifted_residues, seeded_filters
+from exactcnn.features.generic_rank import GenericMinor, GenericRank
 from exactcnn.features.instance import Instance
+from exactcnn.features.lifted import lifted_residues, seeded_filters
 from exactcnn.features.matrix import FeatureMatrix
 from exactcnn.features.minors import FeatureMinor
 from exactcnn.features.nested import NestedFeatures

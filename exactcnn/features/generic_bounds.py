@@ -18,6 +18,7 @@ from math import prod
 
 import numpy as np
 
+from exactcnn.features.lifted import lifted_residues, seeded_filters
 from exactcnn.linalg.evidence import Minor
 from exactcnn.linalg.modular_rank import rank_mod_p, solve_mod_p
 from exactcnn.linalg.polynomials import (
@@ -168,8 +169,6 @@ def _circuit_kernel(layer: Layer, pattern: LiftPattern, minor: Minor) -> Polynom
     generic U; its kernel vector has s + 1 entries of degree at most s.  Candidates are
     multiplied out against all of U before they count.
     """
-    from exactcnn.features.generic_rank import lifted_residues, seeded_filters
-
     T = pattern.filters
     p = minor.prime
     U, _ = lifted_residues(layer, seeded_filters(layer, 0, p))

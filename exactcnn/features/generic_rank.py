@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from exactcnn.arithmetic.primes import default_primes
-from exactcnn.arithmetic.streams import filter_residues
 from exactcnn.errors import MisuseError
 from exactcnn.features.generic_bounds import Cover, Determinantal, GenericBound, generic_bounds
+from exactcnn.features.lifted import lifted_residues, seeded_filters
 from exactcnn.linalg.evidence import Minor
 from exactcnn.linalg.modular_rank import rank_mod_p
 from exactcnn.linalg.polynomials import PolynomialKernel
@@ -58,24 +58,6 @@ class GenericRank:
         if self.lower == self.full:
             return "proved"
         return "refuted" if self.upper < self.full else "undecided"
-
-
-def seeded_filters(layer: Layer, seed: int, prime: int, filters: int | None = None) -> np.ndarray:
-    """W mod prime of FORMAT.md 6.4, shape (l, T) or its first ``filters`` columns."""
-    assert layer.weight_shape is not None
-    size, T = layer.weight_shape
-    drawn = filter_residues(f"exactcnn/filters/1/{seed}/{layer.index}", size * T, prime).reshape(size, T)
-    return drawn if filters is None else drawn[:, :filters]
-
-
-def lifted_residues(layer: Layer, W: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """U restricted to the first W.shape[1] filters (dense), and the true column numbers."""
-    pattern = lift_pattern(layer)
-    used = W.shape[1]
-    U = np.zeros((pattern.shape[0], layer.patch_count, used), dtype=np.int64)
-    U[pattern.rows, pattern.positions] = W[pattern.taps]
-    columns = (np.arange(layer.patch_count)[:, None] * layer.filters + np.arange(used)[None, :]).ravel()
-    return U.reshape(pattern.shape[0], -1), columns
 
 
 def _identity_minor(layer: Layer, prime: int) -> GenericMinor:

@@ -28,7 +28,7 @@ from exactcnn.features.forward import (
 )
 from exactcnn.features.instance import Instance
 
-__all__ = ["FeatureMatrix", "Substitution"]
+__all__ = ["FeatureMatrix", "Substitution", "sigmoid_image"]
 
 # Entries of F_k held at once; 8 bytes each, a handful of copies.
 _LARGEST_MATRIX = 150_000_000
@@ -42,6 +42,17 @@ class Substitution:
 
     denominator: int
     root: int
+
+
+def sigmoid_image(name: str, n: np.ndarray, prime: int, root: int) -> np.ndarray:
+    """The image of sigmoid(n/D) or tanh(n/D) = 2 sigmoid(2n/D) - 1, u = e^(1/D) going to ``root``.
+
+    Raises UndecidedError at a pole.
+    """
+    image = modular.logistic(root, 2 * n if name == "tanh" else n, prime)
+    if image is None:
+        raise UndecidedError(f"u -> {root} meets a pole in GF({prime})")
+    return (2 * image - 1) % prime if name == "tanh" else image
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,30 +154,19 @@ class FeatureMatrix:
         assert activation is not None
         name = activation.name
         if name in ("sigmoid", "tanh"):
-            if name == "tanh":
-                n = 2 * n
-            power = modular.powers(root, n, prime)
-            denominator = (power + 1) % prime
-            if not denominator.all():
-                raise UndecidedError(f"u -> {root} meets a pole in GF({prime})")
-            numerator = power if name == "sigmoid" else (power - 1) % prime
-            image: np.ndarray = numerator * modular.inverse(denominator, prime) % prime
-            return image
+            return sigmoid_image(name, n, prime, root)
         if name == "gaussian":
             square = n * n % (prime - 1)
             return modular.powers(root, -square, prime)
         # silu and elu also need n itself, not only n mod p - 1.
         whole = self.exact
         t = modular.residues(whole.numerators, prime) * pow(whole.denominator, -1, prime) % prime
-        power = modular.powers(root, n, prime)
         if name == "silu":
-            denominator = (power + 1) % prime
-            if not denominator.all():
-                raise UndecidedError(f"u -> {root} meets a pole in GF({prime})")
-            product: np.ndarray = t * (power * modular.inverse(denominator, prime) % prime) % prime
-            return product
+            image: np.ndarray = t * sigmoid_image("sigmoid", n, prime, root) % prime
+            return image
         alpha = dict(activation.parameters)["alpha"]
         if alpha.denominator % prime == 0:
             raise UndecidedError(f"{prime} divides the denominator of alpha")
         factor = alpha.numerator * pow(alpha.denominator, -1, prime) % prime
-        return np.where(whole.numerators >= 0, t, (power - 1) * factor % prime)
+        decayed = (modular.powers(root, n, prime) - 1) * factor % prime
+        return np.where(whole.numerators >= 0, t, decayed)

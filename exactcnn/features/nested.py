@@ -39,6 +39,7 @@ from exactcnn.arithmetic.integers import narrow
 from exactcnn.arithmetic.streams import symmetric_odd_numerators
 from exactcnn.errors import UndecidedError
 from exactcnn.features.instance import Instance
+from exactcnn.features.matrix import sigmoid_image
 from exactcnn.network.layers import Layer
 
 __all__ = ["KEY_MODULI", "NESTED_ACTIVATIONS", "NestedFeatures", "mix"]
@@ -110,7 +111,7 @@ class NestedFeatures:
                 if name == "softplus":
                     return (mix(key, 0) % np.uint64(prime)).astype(np.int64)
                 m = self._combinations(layer, exponents, order, 1)
-                return self._exponential(2 * m if name == "tanh" else m, prime, root, name)
+                return sigmoid_image(name, m, prime, root)
             keyed = [self._values(key, sign, name, M, salt) for salt, M in enumerate(KEY_MODULI, start=1)]
             exponents = self._values(key, sign, name, order, 3)
         raise AssertionError("unreachable: k is one of the layers")
@@ -143,13 +144,3 @@ class NestedFeatures:
         half = pow(2, -1, modulus)
         opposite = (1 - free) % modulus
         return np.where(sign > 0, free, np.where(sign < 0, opposite, half))
-
-    @staticmethod
-    def _exponential(m: np.ndarray, prime: int, root: int, name: str) -> np.ndarray:
-        power = modular.powers(root, m, prime)
-        denominator = (power + 1) % prime
-        if not denominator.all():
-            raise UndecidedError(f"u -> {root} meets a pole in GF({prime})")
-        numerator = power if name == "sigmoid" else (power - 1) % prime
-        image: np.ndarray = numerator * modular.inverse(denominator, prime) % prime
-        return image
