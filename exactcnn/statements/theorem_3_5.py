@@ -81,9 +81,10 @@ def decide_theorem_3_5(instance: Instance, k: int) -> Finding:
         )  # fmt: skip
     dead = find_dead_layer(instance, k)
     if dead is not None and dead.rank < N:
+        rank = "<= 1" if dead.rank else "= 0"
         reason = (
             f"Layer {dead.layer} is ReLU: on a box of parameters of positive volume (its biases in "
-            f"[{-dead.bound - 1}, {-dead.bound}]) all its units are dead and rank F_{k} <= {dead.rank}."
+            f"[{-dead.bound - 1}, {-dead.bound}]) all its units are dead and rank F_{k} {rank}."
         )
         return Finding(
             "theorem-3.5", REFUTED, reason, {**summary, "route": "dead-layer"},
