@@ -12,6 +12,8 @@ from exactcnn.statements.finding import Finding
 
 __all__ = ["ActivationEvidence", "decide_assumption_3_2"]
 
+_CUSTOM = " (Limits of your own expressions are SymPy's, cross-checked with ball arithmetic; not certified.)"
+
 
 @dataclass(frozen=True)
 class ActivationEvidence:
@@ -44,7 +46,8 @@ def decide_assumption_3_2(instance: Instance, layer: int | None = None) -> list[
             Finding(
                 "assumption-3.2",
                 decision.verdict,
-                f"{activation} (layer {', '.join(map(str, indices))}): {decision.reason}",
+                f"{activation} (layer {', '.join(map(str, indices))}): {decision.reason}"
+                + (_CUSTOM if activation.name == "custom" else ""),
                 {
                     "activation": activation.to_json(),
                     "layers": indices,
