@@ -28,7 +28,7 @@ from exactcnn.features.lifted_rank import LiftedRank
 from exactcnn.features.matrix import FeatureMatrix
 from exactcnn.features.minors import FeatureMinor
 from exactcnn.features.nested import NestedFeatures
-from exactcnn.features.peeling import Peeling
+from exactcnn.features.triangular import TriangularWitness
 from exactcnn.linalg.evidence import Kernel, Minor
 from exactcnn.linalg.polynomials import Polynomial, PolynomialKernel
 from exactcnn.network.structure import PatchStructure
@@ -202,7 +202,9 @@ def _(evidence: AlmostEverywhere, finding: Finding, instance: Instance) -> Claim
             return np.ascontiguousarray(image[np.ix_(minor.rows, minor.columns)])
 
         residues = compute
-    elif isinstance(witness, Peeling):
+    elif isinstance(witness, TriangularWitness):
+        m = len(witness.thresholds)
+        core = {"kind": "minor", "prime": witness.prime, "rows": list(range(m)), "columns": list(range(m))}
         record = {
             "kind": "triangular",
             "seed": witness.seed,
@@ -210,7 +212,12 @@ def _(evidence: AlmostEverywhere, finding: Finding, instance: Instance) -> Claim
             "shared": witness.shared,
             "order": list(witness.order),
             "units": list(witness.units),
+            "thresholds": [json_integer(threshold) for threshold in witness.thresholds],
+            "lower": core if m else None,
         }
+        if m:
+            values, layer = instance.need_samples().x.numerators, instance.network.layer(1)
+            residues = lambda: residues_mod(witness.core_matrix(layer, values), witness.prime)  # noqa: E731
     elif isinstance(witness, GeneralPosition):
         record = {"kind": "general-position"}
     elif isinstance(obstacle, DeadLayer):

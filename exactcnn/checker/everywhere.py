@@ -10,7 +10,7 @@ from .instance import Instance, Layer
 from .nested import Nested
 from .outcome import show
 from .ranks import different, rank_lower, rank_upper
-from .triangular import check_order
+from .triangular import check_order, core_rows
 
 MITYAGIN = "the zero set of a non-zero real-analytic function is null (Mityagin)"
 PEELED = ("sigmoid", "softplus", "silu", "gelu", "gaussian")
@@ -43,7 +43,12 @@ def almost_everywhere(context: Context, claim: Fields, raw: Fields, path: str) -
                 f"needs biases per unit and at layer {k} one of {', '.join(PEELED)}")
         if kind == "triangular":
             require(k == 1, here, "is for layer 1 only")
+            core, given = len(evidence["thresholds"]), evidence["lower"]
+            require((given is None) == (core == 0) and core <= count, here, "thresholds and lower do not agree")
             check_order(instance, layer, evidence, here)
+            if given is not None:
+                require(name != "gaussian" and len(given["rows"]) == core, here, "the core is not covered")
+                minor(context, raw, given, (core, core), lambda: core_rows(instance, layer, evidence, here), here)
         else:
             apart(instance, layers, here)
         return conclusion

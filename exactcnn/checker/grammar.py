@@ -234,7 +234,9 @@ ALMOST = tagged("kind", {
     "nested": {"lower": tagged("kind", {
         "minor": NESTED, "minor-fiat-shamir": {**NESTED, "solutions": array(INDICES)}})},
     "general-position": {},
-    "triangular": {"seed": SEED, "bits": integer(1, 61), "shared": boolean, "order": INDICES, "units": INDICES},
+    "triangular": {"seed": SEED, "bits": integer(1, 61), "shared": boolean, "order": INDICES, "units": INDICES,
+                   "thresholds": integers(), "lower": maybe(tagged("kind", {
+                       "minor": PLACE, "minor-fiat-shamir": {**PLACE, "solutions": array(INDICES)}}))},
     "dead-layer": {"layer": integer(1), "bound": integer(1)}})
 POLY = array(pair(integer(), array(pair(INDEX, integer(1)))), 1)
 GUPPER = tagged("kind", {

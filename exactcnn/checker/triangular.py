@@ -4,6 +4,7 @@ With NumPy at hand large instances take its exact float64 products (every partia
 2^53); without it, or for small ones, Python's integers do the same.
 """
 
+from collections.abc import Iterator
 from operator import mul
 from typing import Any
 
@@ -13,8 +14,26 @@ from .outcome import Rejected
 LARGE = 10**8  # products above which NumPy is worth loading
 
 
+def core_rows(instance: Instance, layer: Layer, evidence: dict[str, Any], path: str) -> Iterator[list[int]]:
+    """The limits of the core: steps [z >= theta] for sigmoid, ramps max(z - theta, 0) for the others."""
+    data, thresholds, T = instance.samples(), evidence["thresholds"], layer.filters
+    m, size = len(thresholds), layer.patch_length * layer.filters
+    flat = odd_numerators(f"exactcnn/peeling/1/{evidence['seed']}", evidence["bits"], size)
+    patches, step = layer.patches(instance.budget), (layer.activation or {})["name"] == "sigmoid"
+    instance.budget.spend(m * m * (2 * layer.patch_length + 5) + 20 * size, path)
+    columns = []
+    for unit, threshold in zip(evidence["units"][:m], thresholds, strict=True):
+        p, t = divmod(unit, T)
+        taps = flat[0 if evidence["shared"] else t :: T]
+        columns.append(([(u, a) for u, a in zip(patches[p], taps, strict=True) if u >= 0], threshold))
+    for i in evidence["order"][:m]:
+        row = data.rows[i]
+        values = [sum(a * row[u] for u, a in pairs) - threshold for pairs, threshold in columns]
+        yield [int(v >= 0) if step else max(v, 0) for v in values]
+
+
 def check_order(instance: Instance, layer: Layer, evidence: dict[str, Any], path: str) -> None:
-    """For every place j of the order and every earlier place i: z_i < z_j at the unit of j."""
+    """For every place j of the order after the core and every earlier place i: z_i < z_j at the unit of j."""
     data, budget, T = instance.samples(), instance.budget, layer.filters
     order, units, count = evidence["order"], evidence["units"], len(data.rows)
     if sorted(order) != list(range(count)):
@@ -27,7 +46,7 @@ def check_order(instance: Instance, layer: Layer, evidence: dict[str, Any], path
     flat = odd_numerators(f"exactcnn/peeling/1/{evidence['seed']}", evidence["bits"], size)
     filters, gathers = [flat[0 if evidence["shared"] else t :: T] for t in range(T)], layer.patches(budget)
     owned: dict[int, list[tuple[int, int]]] = {}  # position -> (place in the order, filter)
-    for place, unit in enumerate(units):
+    for place, unit in list(enumerate(units))[len(evidence["thresholds"]) :]:
         owned.setdefault(unit // T, []).append((place, unit % T))
     work = sum((place + 1) * (2 * layer.patch_length + 3) for pairs in owned.values() for place, _ in pairs)
     largest = max(max(map(max, data.rows)), -min(map(min, data.rows)))

@@ -33,6 +33,7 @@ from exactcnn.features.matrix import FeatureMatrix
 from exactcnn.features.minors import FeatureMinor, feature_minor
 from exactcnn.features.nested import NESTED_ACTIVATIONS, NestedFeatures
 from exactcnn.features.peeling import Peeling, peel
+from exactcnn.features.triangular import TriangularWitness, triangular_witness
 from exactcnn.linalg.evidence import Minor
 from exactcnn.linalg.modular_rank import rank_mod_p
 from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding
@@ -57,7 +58,7 @@ class NestedMinor:
     bits: int
 
 
-Witness = NestedMinor | FeatureMinor | VerifiedMinor | Peeling | GeneralPosition
+Witness = NestedMinor | FeatureMinor | VerifiedMinor | TriangularWitness | GeneralPosition
 
 
 @dataclass(frozen=True)
@@ -132,8 +133,10 @@ def _context(statement: str, hypotheses: Mapping[str, bool | None]) -> str:
 def _route(witness: Witness) -> tuple[str, str]:
     if isinstance(witness, NestedMinor):
         return "nested specialisation", "witness: nested specialisation"
-    if isinstance(witness, Peeling):
-        return "triangular limit, by peeling", "witness: triangular limit, by peeling"
+    if isinstance(witness, TriangularWitness):
+        core = len(witness.thresholds)
+        words = f" and a core of {core} samples" if core else ""
+        return "triangular limit, by peeling", f"witness: triangular limit, by peeling{words}"
     if isinstance(witness, GeneralPosition):
         return (
             "general position",
@@ -155,7 +158,7 @@ def _witness(instance: Instance, k: int) -> Witness | None:
     )
 
 
-def _peeling_witness(instance: Instance, k: int) -> Peeling | None:
+def _peeling_witness(instance: Instance, k: int) -> TriangularWitness | None:
     """A complete peeling of layer 1: linear in the data, so it is tried first where it is long work.
 
     Small instances go to the other routes, whose witnesses are explicit parameters.
@@ -168,10 +171,11 @@ def _peeling_witness(instance: Instance, k: int) -> Peeling | None:
         return None
     for seed in range(_PEELING_SEEDS):
         try:
-            found = _peeled_by_columns(instance, seed) or peel(instance, seed)
+            peeled = _peeled_by_columns(instance, seed) or peel(instance, seed)
         except UndecidedError:
             return None
-        if not found.left:
+        found = triangular_witness(instance.network.layer(1), instance.need_samples().x.numerators, peeled)
+        if found is not None:
             return found
     return None
 

@@ -4,12 +4,14 @@ import copy
 
 import mpmath
 import pytest
+import sympy
 
 import exactcnn
 from exactcnn.certificates import digest, make_certificate
 from exactcnn.checker import check_certificate, triangular
 from exactcnn.features.instance import Instance
 from exactcnn.features.peeling import directions, peel
+from exactcnn.features.triangular import triangular_witness
 from exactcnn.statements import almost_everywhere, decide
 from tests.statements.instances import conv, network, random_rows, rng
 
@@ -150,6 +152,67 @@ def test_one_direction_for_all_filters(monkeypatch, shared):
     assert check_certificate(certificate).outcome == "REJECTED"
     evidence["shared"] = 1
     assert check_certificate(certificate).outcome == "MALFORMED"
+
+
+def _cored(activation="sigmoid", seeds=range(300)):
+    """Small binary images whose peeling gets stuck, but which a core completes."""
+    for seed in seeds:
+        r = rng(seed)
+        net = network([1, 4, 4], conv(r.randint(2, 4), activation, kernel=2))
+        rows = random_rows(r, r.randint(10, 20), 16, 0, 1)
+        inst = Instance(net, exactcnn.samples(rows))
+        peeled = peel(inst)
+        found = triangular_witness(net.layer(1), inst.samples.x.numerators, peeled) if peeled.left else None
+        if found is not None:
+            return inst, peeled, found
+    raise AssertionError("no such instance")
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softplus", "silu", "gelu"])
+def test_a_core_completes_what_peeling_leaves(activation, monkeypatch):
+    """Proved with a certificate; the limit determinant is non-zero by SymPy, from the definition."""
+    monkeypatch.setattr(almost_everywhere, "_PEEL_FROM", 0)
+    inst, peeled, found = _cored(activation)
+    m = len(found.thresholds)
+    assert 0 < len(peeled.left) <= m
+    limit = []
+    for sample in found.order[:m]:
+        z = [
+            z_of(inst, found, sample, unit) - theta
+            for unit, theta in zip(found.units, found.thresholds, strict=False)
+        ]
+        limit.append([int(v >= 0) if activation == "sigmoid" else max(v, 0) for v in z])
+    assert sympy.Matrix(limit).det() != 0
+    (finding,) = decide("theorem-3.5", inst)
+    assert "core" in finding.reason
+    certificate = make_certificate(inst, [finding])
+    assert check_certificate(certificate).outcome == "VERIFIED"
+    evidence = certificate["claims"][0]["evidence"]
+    for attack, change in {
+        "a threshold moved beyond all values": lambda e: e["thresholds"].__setitem__(0, 10**6),
+        "a threshold below all values": lambda e: e["thresholds"].__setitem__(0, -(10**6)),
+        "one threshold less": lambda e: e["thresholds"].pop(),
+        "no core": lambda e: e.update(thresholds=[], lower=None),
+        "no minor": lambda e: e.update(lower=None),
+        "a smaller minor": lambda e: (e["lower"]["rows"].pop(), e["lower"]["columns"].pop()),
+        "a core unit used twice": lambda e: e["units"].__setitem__(0, e["units"][-1]),
+        "all peeled samples exchanged": lambda e: e["order"].__setitem__(
+            slice(m, None), e["order"][m:][::-1]
+        ),
+    }.items():
+        forged = copy.deepcopy(certificate)
+        change(forged["claims"][0]["evidence"])
+        if forged["claims"][0]["evidence"] != evidence:
+            outcome = check_certificate(forged).outcome
+            # Sigmoid's step at a threshold below all values is the constant 1: it may still be independent.
+            assert outcome == "REJECTED" or (attack == "a threshold below all values" and activation), attack
+
+
+def test_a_core_does_not_save_duplicates():
+    net = network([1, 4, 4], conv(3, "sigmoid", kernel=2))
+    rows = random_rows(rng(0), 8, 16, 0, 1)
+    inst = Instance(net, exactcnn.samples([*rows, rows[2]]))
+    assert triangular_witness(net.layer(1), inst.samples.x.numerators, peel(inst)) is None
 
 
 def test_large_integers_are_undecided_not_rounded():
