@@ -84,6 +84,10 @@ def verify(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed for weights, where no file is given.")] = 0,
     bits: Annotated[int, typer.Option(help="Bits of each seeded weight.")] = 16,
+    distribution: Annotated[
+        str,
+        typer.Option(help="Law of seeded weights: uniform, gaussian, he, sparse[:1/4] or integer[:3]."),
+    ] = "uniform",
     statement: Annotated[list[str] | None, typer.Option(help=_statement_help())] = None,
     prime: Annotated[int | None, typer.Option(help="Prime for the minor of rank. Default: 2^31 - 1.")] = None,
     certificate: Annotated[
@@ -119,7 +123,9 @@ def verify(
         loaded = load(data, samples=samples, start=start, scale=factor)
         Instance(network, loaded)
         chosen = (
-            Weights.from_seed(network, seed, bits) if weights is None else Weights.from_file(network, weights)
+            Weights.from_seed(network, seed, bits, distribution)
+            if weights is None
+            else Weights.from_file(network, weights)
         )
         instance = Instance(network, loaded, chosen)
     if prime is not None:
