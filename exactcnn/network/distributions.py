@@ -84,9 +84,14 @@ class Distribution:
         middle = "" if self.name == "uniform" else f"{self.text}/"
         return f"exactcnn/weights/1/{middle}{seed}/{layer}"
 
+    @property
+    def largest_bits(self) -> int:
+        """The finest grid this distribution is defined for."""
+        return _LARGEST_BITS[self.name]
+
     def check_bits(self, bits: object) -> int:
         """``bits``, if this distribution is defined for it; else MisuseError."""
-        most = _LARGEST_BITS[self.name]
+        most = self.largest_bits
         if isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= most:
             whose = "" if most == 64 else f" for {self.text}"
             raise MisuseError("bits", f"an integer from 1 to {most}{whose}", bits)

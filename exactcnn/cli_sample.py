@@ -1,0 +1,200 @@
+"""Floor 6: ``exactcnn sample``, campaigns over random weights on the command line.
+
+Exit codes: 0 the campaign ran to its end, 2 bad input, 130 interrupted (finished chunks are
+kept).  Summary to stdout, progress to stderr; with ``--json`` one JSON object on stdout.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from exactcnn.cli_output import working
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+__all__ = ["sample"]
+
+INTERRUPTED = 130
+
+
+def sample(
+    spec: Annotated[
+        Path | None, typer.Argument(help="Spec file, TOML or JSON. Without it: the embedded digits network.")
+    ] = None,
+    data: Annotated[
+        str, typer.Option(help="'digits', or a file: .npz, .csv, .json, or IDX (MNIST; .gz allowed).")
+    ] = "digits",
+    samples: Annotated[
+        int | None, typer.Option(help="N, the samples used. Default: 16, or all where there are fewer.")
+    ] = None,
+    start: Annotated[int, typer.Option(help="First sample used, counted from 0.")] = 0,
+    scale: Annotated[
+        str | None, typer.Option(help="Multiply all data by this exact rational, e.g. 1/255.")
+    ] = None,
+    layer: Annotated[int, typer.Option(help="Layer k, whose features F_k are looked at.")] = 1,
+    draws: Annotated[int, typer.Option(help="Random weights in each cell.")] = 100,
+    seed: Annotated[int, typer.Option(help="Seed of the first draw; the others follow it.")] = 0,
+    distribution: Annotated[
+        str, typer.Option(help="Law of the weights: uniform, gaussian, he, sparse[:1/4] or integer[:3].")
+    ] = "uniform",
+    bits: Annotated[int, typer.Option(help="Bits of each weight.")] = 16,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What to vary (repeatable), e.g. width=8,16,32: width (filters or units of layer k), N, "
+            "depth (copies of layer k), layer, activation, bias, bits, distribution."
+        ),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The table, one row per draw: .csv or .parquet.")
+    ] = Path("campaign.csv"),
+    sigma: Annotated[bool, typer.Option(help="Enclose sigma_min(F_k) of every draw, certified.")] = True,
+    jobs: Annotated[int, typer.Option(help="Processes; -1 for all cores.")] = 1,
+    dask: Annotated[
+        str | None, typer.Option(help="Run on Dask: 'local', or a scheduler's address, tcp://host:port.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted campaign.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
+) -> None:
+    """Draw random weights and report the exact rank distribution of F_k.
+
+    Example: exactcnn sample --sweep activation=relu --sweep width=1,2,4,8 --draws 200
+
+    Every row is proved and can be proved again with exactcnn verify; together they illustrate
+    almost-everywhere statements and prove none.
+    """
+    from exactcnn.api import default_network
+    from exactcnn.arithmetic.texts import parse_rational
+    from exactcnn.data import load
+    from exactcnn.network.spec import read_spec
+    from exactcnn.sampling import Campaign, run_campaign
+    from exactcnn.sampling.cells import parse_sweep
+
+    options = ["--data", data]
+    options += ["--start", str(start)] if start else []
+    options += [] if scale is None else ["--scale", scale]
+    with working("reading"):
+        factor = None if scale is None else parse_rational(scale, "scale")
+        campaign = Campaign(
+            default_network() if spec is None else read_spec(spec),
+            load(data, start=start, scale=factor),
+            layer=layer,
+            draws=draws,
+            seed=seed,
+            distribution=distribution,
+            bits=bits,
+            N=samples,
+            sweeps=tuple(parse_sweep(text) for text in sweep or ()),
+            sigma=sigma,
+            data_options=tuple(options),
+        )
+    before = signal.signal(signal.SIGTERM, _as_interrupt)
+    try:
+        with working("sampling"):
+            summary = run_campaign(campaign, output, jobs=jobs, dask=dask, resume=resume)
+    except KeyboardInterrupt:
+        sentence = (
+            f"interrupted; finished draws are kept in {output}.parts, and the same command with --resume "
+            f"goes on: {_resuming()}"
+        )
+        typer.echo(f"exactcnn: {sentence}", err=True)
+        if as_json:
+            typer.echo(json.dumps({"error": sentence}))
+        raise typer.Exit(INTERRUPTED) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if as_json:
+        typer.echo(json.dumps(summary, allow_nan=False))
+    else:
+        _print(summary)
+
+
+def _as_interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _resuming() -> str:
+    given = sys.argv[1:]
+    return shlex.join(["exactcnn", *given, *([] if "--resume" in given else ["--resume"])])
+
+
+def _print(summary: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from exactcnn.sampling.cells import SWEEPS
+
+    console = Console()
+    cells = summary["cells"]
+    varied = [name for name in SWEEPS if len({cell[name] for cell in cells}) > 1]
+    fixed = [
+        f"{name} {cells[0][name]}" for name in SWEEPS if name not in varied and cells[0][name] is not None
+    ]
+    console.print(escape(f"{summary['campaign']['data']}; {', '.join(fixed)}"), highlight=False)
+    table = Table(pad_edge=False)
+    names = [*varied, "n_k"]
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    dead_known = any(cell["mean_dead_share"] is not None for cell in cells)
+    sigma_known = any(cell["smallest_sigma_min"] is not None for cell in cells)
+    for heading, wanted in (
+        ("rank N", True),
+        ("share", True),
+        ("dead", dead_known),
+        ("sigma_min", sigma_known),
+    ):
+        if wanted:
+            table.add_column(heading, no_wrap=True)
+    table.add_column("ranks (draws)", min_width=8)
+    for cell in cells:
+        ranks = list(cell["ranks"].items())
+        shown = ", ".join(f"{rank} ({count})" for rank, count in ranks[-3:][::-1])
+        shown += ", .." if len(ranks) > 3 else ""
+        if cell["undecided_ranks"]:
+            shown = f"{shown}; undecided ({cell['undecided_ranks']})".removeprefix("; ")
+        sigma, dead = cell["smallest_sigma_min"], cell["mean_dead_share"]
+        table.add_row(
+            *(escape(str(cell[name])) for name in names),
+            f"{cell['full_rank']}/{cell['draws']}",
+            _shortened(*cell["share_full_interval"]),
+            *(["" if dead is None else _percent(dead)] if dead_known else []),
+            *(["" if sigma is None else f">= {sigma['low']:.3g}"] if sigma_known else []),
+            shown,
+        )
+    console.print(table)
+    level = _percent(cells[0]["interval_level"])
+    console.print(
+        f"share: Clopper-Pearson interval of level {level}; dead: mean share of units of layer k that are 0 "
+        "on all samples; sigma_min: certified, least over the draws of rank N.",
+        style="dim",
+    )
+    where = summary["table"]
+    console.print(escape(f"{where['path']}: {where['rows']} rows"), highlight=False)
+    console.print(f"sha256 {where['sha256']}", highlight=False, soft_wrap=True)
+    example = next((cell for cell in cells if cell["deficient_seeds"]), cells[0])
+    if example["verify"] is not None:
+        console.print(escape(f"prove a row again: {example['verify']}"), highlight=False, soft_wrap=True)
+
+
+def _shortened(low: str, high: str) -> str:
+    """An interval of 6 decimals with 3, rounded outwards."""
+    from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+
+    step = Decimal("0.001")
+    ends = (Decimal(low).quantize(step, ROUND_FLOOR), Decimal(high).quantize(step, ROUND_CEILING))
+    return "{}..{}".format(*ends)
+
+
+def _percent(share: str) -> str:
+    from fractions import Fraction
+
+    return f"{float(Fraction(share)):.1%}"
