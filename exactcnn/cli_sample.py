@@ -127,6 +127,7 @@ def _resuming() -> str:
 
 
 def _print(summary: dict[str, Any]) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -140,7 +141,7 @@ def _print(summary: dict[str, Any]) -> None:
         f"{name} {cells[0][name]}" for name in SWEEPS if name not in varied and cells[0][name] is not None
     ]
     console.print(escape(f"{summary['campaign']['data']}; {', '.join(fixed)}"), highlight=False)
-    table = Table(pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     names = [*varied, "n_k"]
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
@@ -156,7 +157,7 @@ def _print(summary: dict[str, Any]) -> None:
             table.add_column(heading, no_wrap=True)
     table.add_column("ranks (draws)", min_width=8)
     for cell in cells:
-        ranks = list(cell["ranks"].items())
+        ranks = [pair for pair in cell["ranks"].items() if pair[0] != str(cell["N"])]
         shown = ", ".join(f"{rank} ({count})" for rank, count in ranks[-3:][::-1])
         shown += ", .." if len(ranks) > 3 else ""
         if cell["undecided_ranks"]:
@@ -167,14 +168,14 @@ def _print(summary: dict[str, Any]) -> None:
             f"{cell['full_rank']}/{cell['draws']}",
             _shortened(*cell["share_full_interval"]),
             *(["" if dead is None else _percent(dead)] if dead_known else []),
-            *(["" if sigma is None else f">= {sigma['low']:.3g}"] if sigma_known else []),
+            *(["" if sigma is None else _floor(sigma["low"])] if sigma_known else []),
             shown,
         )
     console.print(table)
     level = _percent(cells[0]["interval_level"])
     console.print(
         f"share: Clopper-Pearson interval of level {level}; dead: mean share of units of layer k that are 0 "
-        "on all samples; sigma_min: certified, least over the draws of rank N.",
+        "on all samples; sigma_min: certified, least bound over the draws of rank N.",
         style="dim",
     )
     where = summary["table"]
@@ -192,6 +193,13 @@ def _shortened(low: str, high: str) -> str:
     step = Decimal("0.001")
     ends = (Decimal(low).quantize(step, ROUND_FLOOR), Decimal(high).quantize(step, ROUND_CEILING))
     return "{}..{}".format(*ends)
+
+
+def _floor(bound: float) -> str:
+    """A lower bound with 3 digits, rounded down."""
+    from decimal import ROUND_FLOOR, Context, Decimal
+
+    return f"{Context(prec=3, rounding=ROUND_FLOOR).create_decimal(Decimal(bound)).normalize():g}"
 
 
 def _percent(share: str) -> str:

@@ -25,6 +25,7 @@ import numpy as np
 
 from exactcnn.arithmetic import enclosures
 from exactcnn.arithmetic.enclosures import Enclosure
+from exactcnn.arithmetic.exponentials import EXPONENTIALS
 from exactcnn.arithmetic.primes import LARGEST_PRIME, odd_order_element
 from exactcnn.errors import UndecidedError
 from exactcnn.features.bounds import counting_bounds
@@ -251,7 +252,7 @@ def _sigma_bounds_of(
     F: Enclosure
     if activation is None or activation.kind == "rational":
         F = enclosures.enclose(numerators, denominator)
-    elif numerators[0].size > _LARGEST_BALL_MATRIX:
+    elif activation.name not in EXPONENTIALS and numerators[0].size > _LARGEST_BALL_MATRIX:
         return [None] * len(numerators)
     else:
         try:

@@ -33,7 +33,8 @@ from typing import Any
 
 import numpy as np
 
-from exactcnn.arithmetic.enclosures import Enclosure
+from exactcnn.arithmetic.enclosures import Enclosure, enclose
+from exactcnn.arithmetic.exponentials import EXPONENTIALS, exponential_feature
 from exactcnn.network.activations import Activation
 
 __all__ = ["activation_enclosure", "rounded_outwards", "smallest_singular_values"]
@@ -126,10 +127,13 @@ def _departure(U: np.ndarray, norm: np.ndarray, inner: int) -> np.ndarray:
 
 
 def activation_enclosure(activation: Activation, numerators: np.ndarray, denominator: int) -> Enclosure:
-    """sigma(n / D) for integers n, by Arb at 80 bits, the midpoint rounded to float64.
+    """sigma(n / D) for integers n: our own float64 exp where that does, else Arb at 80 bits.
 
     UndecidedError for a user's expression that cannot be enclosed at one of the points.
     """
+    if activation.name in EXPONENTIALS:
+        alpha = dict(activation.parameters).get("alpha", Fraction(1))
+        return exponential_feature(activation.name, enclose(numerators, denominator), alpha)
     from flint import ctx
 
     from exactcnn.network.activations.balls import ball_of_fraction
