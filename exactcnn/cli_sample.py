@@ -141,7 +141,7 @@ def _print(summary: dict[str, Any]) -> None:
         f"{name} {cells[0][name]}" for name in SWEEPS if name not in varied and cells[0][name] is not None
     ]
     console.print(escape(f"{summary['campaign']['data']}; {', '.join(fixed)}"), highlight=False)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     names = [*varied, "n_k"]
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
@@ -155,11 +155,11 @@ def _print(summary: dict[str, Any]) -> None:
     ):
         if wanted:
             table.add_column(heading, no_wrap=True)
-    table.add_column("ranks (draws)", min_width=8)
+    table.add_column("other ranks", min_width=8)
     for cell in cells:
         ranks = [pair for pair in cell["ranks"].items() if pair[0] != str(cell["N"])]
-        shown = ", ".join(f"{rank} ({count})" for rank, count in ranks[-3:][::-1])
-        shown += ", .." if len(ranks) > 3 else ""
+        shown = ", ".join(f"{rank} ({count})" for rank, count in ranks[-2:][::-1])
+        shown += ", .." if len(ranks) > 2 else ""
         if cell["undecided_ranks"]:
             shown = f"{shown}; undecided ({cell['undecided_ranks']})".removeprefix("; ")
         sigma, dead = cell["smallest_sigma_min"], cell["mean_dead_share"]
