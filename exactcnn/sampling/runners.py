@@ -7,6 +7,7 @@ A chunk is a pure function of the campaign, so it does not matter how often it i
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from importlib import import_module
@@ -23,6 +24,8 @@ Results = Generator[tuple[Chunk, list[Row]], None, None]
 _LOSSES = 3
 # Chunks given to the cluster in advance, per worker: enough to keep it busy.
 _AHEAD = 4
+# Seconds to wait for a scheduler to answer.
+_PATIENCE = 10
 
 
 def check_runner(jobs: int, dask: str | None) -> None:
@@ -69,11 +72,17 @@ def _by_joblib(chunks: Sequence[Chunk], sigma: bool, jobs: int) -> Results:
             pool = Parallel(
                 n_jobs=jobs, backend="loky", batch_size=1, max_nbytes=None, return_as="generator_unordered"
             )
+            results = pool(delayed(_work)(chunk, sigma) for chunk in list(left.values()))
             try:
-                for index, rows in pool(delayed(_work)(chunk, sigma) for chunk in list(left.values())):
+                for index, rows in results:
                     yield left.pop(index), rows
             except BrokenProcessPool:  # a worker died: what it had is given out again
                 continue
+            finally:
+                with warnings.catch_warnings():
+                    # Stopping early is meant: joblib need not say that some results are not used.
+                    warnings.filterwarnings("ignore", r"(?s).*adjusting the input task", UserWarning)
+                    results.close()
             return
         yield from _serially(list(left.values()), sigma)
     finally:
@@ -99,7 +108,7 @@ def _by_dask(chunks: Sequence[Chunk], sigma: bool, jobs: int, address: str) -> R
             client = stack.enter_context(Client(cluster))
         else:
             try:
-                client = stack.enter_context(Client(address, timeout="10s"))
+                client = stack.enter_context(Client(address, timeout=_PATIENCE))
             except (OSError, ValueError) as error:
                 raise MalformedError("dask", "the address of a running scheduler", error) from None
         waiting = iter(chunks)
