@@ -172,12 +172,12 @@ def _print(summary: dict[str, Any]) -> None:
             shown,
         )
     console.print(table)
-    level = _percent(cells[0]["interval_level"])
-    console.print(
-        f"share: Clopper-Pearson interval of level {level}; dead: mean share of units of layer k that are 0 "
-        "on all samples; sigma_min: certified, least bound over the draws of rank N.",
-        style="dim",
-    )
+    legend = [f"share: Clopper-Pearson interval of level {_percent(cells[0]['interval_level'])}"]
+    if dead_known:
+        legend.append("dead: mean share of units of layer k that are 0 on all samples")
+    if sigma_known:
+        legend.append("sigma_min: certified, least bound over the draws of rank N")
+    console.print(f"{'; '.join(legend)}.", style="dim")
     where = summary["table"]
     console.print(escape(f"{where['path']}: {where['rows']} rows"), highlight=False)
     console.print(f"sha256 {where['sha256']}", highlight=False, soft_wrap=True)

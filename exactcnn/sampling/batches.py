@@ -26,10 +26,12 @@ from exactcnn.features.matrix import sigmoid_image
 from exactcnn.network.layers import Layer
 from exactcnn.sampling.cells import Cell
 
-__all__ = ["Plan", "field_image", "plan"]
+__all__ = ["Plan", "field_image", "in_batches", "plan"]
 
 _INT64 = 2**62
 _FLOAT64 = 2**53
+# Exponential activations whose image needs the exponents only.
+_IMAGES = ("sigmoid", "tanh", "gaussian")
 # Patch values held at once, over all draws of a step.
 _STEP_ENTRIES = 1 << 20
 
@@ -114,6 +116,15 @@ def plan(cell: Cell) -> Plan | None:
     return Plan(cell, tuple(in_floats), d, max(1, _STEP_ENTRIES // entries))
 
 
+def in_batches(cell: Cell) -> bool:
+    """Are the cell's ranks decided in batches (else draw by draw)?"""
+    made = plan(cell)
+    if made is None or made.denominator % LARGEST_PRIME == 0:
+        return False
+    activation = cell.network.layer(cell.k).activation
+    return made.rational or (activation is not None and activation.name in _IMAGES)
+
+
 def _pooled(layer: Layer, values: np.ndarray) -> np.ndarray:
     """Maxima over patches; a padding place is filled by the patch's first real neuron."""
     patches = layer.patches
@@ -150,11 +161,11 @@ def field_image(plan: Plan, values: np.ndarray) -> np.ndarray | None:
     activation = plan.cell.network.layer(plan.cell.k).activation
     assert activation is not None
     g = odd_order_element(p)
+    if activation.name not in _IMAGES:
+        return None
     if activation.name == "gaussian":
         n = values % (p - 1)
         return modular.powers(g, -(n * n % (p - 1)), p)
-    if activation.name not in ("sigmoid", "tanh"):
-        return None
     # Inverting goes down the columns, with one true inversion each: about as many rows as columns.
     flat = values.ravel() % (p - 1)
     columns = max(1, int((flat.size / 2) ** 0.5))

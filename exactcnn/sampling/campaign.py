@@ -17,6 +17,7 @@ from exactcnn.data.samples import Samples
 from exactcnn.errors import MalformedError
 from exactcnn.network.network import Network
 from exactcnn.network.weights import DEFAULT_BITS
+from exactcnn.sampling.batches import in_batches
 from exactcnn.sampling.cells import Cell, Sweep, build_cell, combinations
 
 __all__ = ["Campaign", "Chunk"]
@@ -24,7 +25,8 @@ __all__ = ["Campaign", "Chunk"]
 # Part of the digest: a journal is resumed only by code that makes the same rows.
 _VERSION = 1
 _MOST_DRAWS = 10**9
-_CHUNK_DRAWS = 256
+# Draws in a chunk: a fraction of a second of work in batches, seconds one by one.
+_CHUNK_DRAWS, _CHUNK_SINGLES = 512, 32
 _CHUNK_ENTRIES = 1 << 22
 
 
@@ -92,7 +94,8 @@ class Campaign:
         """In the order of the table: by cell, then by seed."""
         found: list[Chunk] = []
         for cell in self.cells:
-            size = max(1, min(_CHUNK_DRAWS, _CHUNK_ENTRIES // max(1, cell.N * cell.width)))
+            most = _CHUNK_DRAWS if in_batches(cell) else _CHUNK_SINGLES
+            size = max(1, min(most, _CHUNK_ENTRIES // max(1, cell.N * cell.width)))
             for start in range(0, self.draws, size):
                 found.append(Chunk(len(found), cell, self.seed + start, min(size, self.draws - start)))
         return tuple(found)

@@ -24,6 +24,8 @@ Results = Generator[tuple[Chunk, list[Row]], None, None]
 _LOSSES = 3
 # Chunks given to the cluster in advance, per worker: enough to keep it busy.
 _AHEAD = 4
+# Ctrl-C reaches every process of a terminal: the workers leave it to this one to end them in order.
+_DEAF = "import signal\n\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
 # Seconds to wait for a scheduler to answer.
 _PATIENCE = 10
 
@@ -103,6 +105,7 @@ def _by_dask(chunks: Sequence[Chunk], sigma: bool, jobs: int, address: str) -> R
                     processes=True,
                     dashboard_address=None,
                     silence_logs=logging.CRITICAL,
+                    preload=[_DEAF],
                 )
             )
             client = stack.enter_context(Client(cluster))
