@@ -119,10 +119,8 @@ def plan(cell: Cell) -> Plan | None:
 def in_batches(cell: Cell) -> bool:
     """Are the cell's ranks decided in batches (else draw by draw)?"""
     made = plan(cell)
-    if made is None or made.denominator % LARGEST_PRIME == 0:
-        return False
     activation = cell.network.layer(cell.k).activation
-    return made.rational or (activation is not None and activation.name in _IMAGES)
+    return made is not None and (made.rational or (activation is not None and activation.name in _IMAGES))
 
 
 def _pooled(layer: Layer, values: np.ndarray) -> np.ndarray:
@@ -151,13 +149,11 @@ def field_image(plan: Plan, values: np.ndarray) -> np.ndarray | None:
     """The image of F_k in GF(2^31 - 1), int64, the shape of ``values``.
 
     sigmoid, tanh and gaussian: e^(1/D) -> an element of odd order (features/matrix.py).  None
-    for activations that have no such image here, and where p divides the denominator.
+    for activations that have no such image here.
     """
     p = LARGEST_PRIME
-    if plan.denominator % p == 0:
-        return None
     if plan.rational:
-        return values % p
+        return values % p  # F_k and its numerators have the same rank
     activation = plan.cell.network.layer(plan.cell.k).activation
     assert activation is not None
     g = odd_order_element(p)

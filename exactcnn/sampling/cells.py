@@ -33,6 +33,8 @@ SWEEPS = ("width", "N", "depth", "layer", "activation", "bias", "bits", "distrib
 _NUMBERS = ("width", "N", "depth", "layer", "bits")
 _MOST_CELLS = 10_000
 _MOST_COPIES = 100
+# What one draw may need at once: entries of F_k, and weights of a layer.
+_LARGEST_MATRIX, _LARGEST_LAYER = 150_000_000, 50_000_000
 
 
 @dataclass(frozen=True)
@@ -211,6 +213,11 @@ def _build(
             f"samples of {built.input_size} values, the network's input {shape}",
             f"samples of {taken.x.shape[1]} values",
         )
+    if taken.N * layer.width > _LARGEST_MATRIX:
+        raise MalformedError("F_k", f"at most {_LARGEST_MATRIX} entries", f"{taken.N} x {layer.width}")
+    for part in built.layers:
+        if part.parameter_count > _LARGEST_LAYER:
+            raise MalformedError(part.field, f"at most {_LARGEST_LAYER} weights", part.parameter_count)
     settings: dict[str, int | str | None] = {
         "width": None if pooling else layer.filters,
         "N": taken.N,

@@ -26,6 +26,7 @@ import numpy as np
 from exactcnn.arithmetic import enclosures
 from exactcnn.arithmetic.enclosures import Enclosure
 from exactcnn.arithmetic.exponentials import EXPONENTIALS
+from exactcnn.arithmetic.modular import residues
 from exactcnn.arithmetic.primes import LARGEST_PRIME, odd_order_element
 from exactcnn.errors import UndecidedError
 from exactcnn.features.bounds import counting_bounds
@@ -175,6 +176,7 @@ def _rational_rank(values: np.ndarray, rank: int) -> _Rank:
         return _Rank(rank, rank, "minor+count", LARGEST_PRIME)
     kept = values[rows][:, columns]
     exact = int(fmpz_mat(*kept.shape, [int(v) for v in kept.ravel().tolist()]).rank())
+    assert exact >= rank
     return _Rank(exact, exact, "rational-rank", None)
 
 
@@ -214,7 +216,10 @@ def _single(held: _Held, seed: int, sigma: bool) -> Row:
     if features.domain == "exponential":
         found = _by_statement(instance, cell.k)
     else:
-        image, _ = features.residues(LARGEST_PRIME, odd_order_element(LARGEST_PRIME))
+        try:
+            image, _ = features.residues(LARGEST_PRIME, odd_order_element(LARGEST_PRIME))
+        except UndecidedError:  # the prime divides a denominator, but the numerators have the rank of F_k
+            image = residues(features.exact.numerators, LARGEST_PRIME)
         rank = int(_residue_ranks(image[None], goal)[0])
         found = _Rank(goal, goal, "minor", LARGEST_PRIME)
         if rank < goal:

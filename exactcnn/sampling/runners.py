@@ -14,6 +14,7 @@ from importlib import import_module
 from itertools import islice
 from typing import Any
 
+from exactcnn import __version__
 from exactcnn.errors import MalformedError
 from exactcnn.sampling.campaign import Chunk
 from exactcnn.sampling.draws import Row, rows_of
@@ -56,6 +57,11 @@ def run_chunks(chunks: Sequence[Chunk], sigma: bool, jobs: int, dask: str | None
 
 def _work(chunk: Chunk, sigma: bool) -> tuple[int, list[Row]]:
     return chunk.index, rows_of(chunk, sigma)
+
+
+def _remote_work(chunk: Chunk, sigma: bool) -> tuple[str, list[Row]]:
+    """The rows, with the version that made them: a cluster may have another one installed."""
+    return __version__, rows_of(chunk, sigma)
 
 
 def _serially(chunks: Sequence[Chunk], sigma: bool) -> Results:
@@ -119,7 +125,7 @@ def _by_dask(chunks: Sequence[Chunk], sigma: bool, jobs: int, address: str) -> R
         losses: dict[int, int] = {}
 
         def submit(chunk: Chunk) -> Any:
-            future = client.submit(_work, chunk, sigma, pure=False)
+            future = client.submit(_remote_work, chunk, sigma, pure=False)
             given[future.key] = chunk
             return future
 
@@ -150,6 +156,11 @@ def _result(future: Any) -> list[Row] | None:
         error: BaseException = future.exception()
         if isinstance(error, (KilledWorker, CancelledError)):
             return None
+        if isinstance(error, ImportError):
+            raise MalformedError("dask", f"workers with exactcnn {__version__} installed", error)
         raise error
-    rows: list[Row] = future.result()[1]
-    return rows
+    version, rows = future.result()
+    if version != __version__:
+        raise MalformedError("dask", f"workers with exactcnn {__version__}", f"version {version}")
+    made: list[Row] = rows
+    return made

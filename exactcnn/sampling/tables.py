@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from importlib import import_module
 from io import StringIO
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,12 @@ from exactcnn.sampling.draws import Row
 
 __all__ = ["COLUMNS", "check_output", "is_full", "write_table"]
 
-# name -> Parquet type
+_ROW_GROUP = 1 << 16
+
+# name -> Parquet type.  cell .. distribution are the cell's settings, n_k its width; rank, full and
+# decided_by (see draws.py) the decision; rank_lower and rank_upper stand only where rank is open;
+# sigma_min_low <= sigma_min(F_k) <= sigma_min_high; dead_units (relu) are 0 on all samples; prime is
+# that of the minor.
 COLUMNS: dict[str, str] = {
     "cell": "int64",
     "width": "int64",
@@ -136,7 +142,7 @@ def _write_csv(path: Path, blocks: Iterable[tuple[Cell, list[Row]]]) -> None:
 
 
 def _write_parquet(path: Path, blocks: Iterable[tuple[Cell, list[Row]]], field: str) -> None:
-    """One row group per block; every option that shapes the bytes is fixed here."""
+    """Row groups of a fixed size; every option that shapes the bytes is fixed here."""
     pa, parquet = _pyarrow(field)
     schema = pa.schema([(name, getattr(pa, kind)()) for name, kind in COLUMNS.items()])
     options = {
@@ -148,7 +154,8 @@ def _write_parquet(path: Path, blocks: Iterable[tuple[Cell, list[Row]]], field: 
         "store_schema": False,
     }
     with parquet.ParquetWriter(path, schema, **options) as writer:
-        for cell, rows in blocks:
-            columns = zip(*(_values(cell, row) for row in rows), strict=True)
+        rows_left = (_values(cell, row) for cell, rows in blocks for row in rows)
+        while group := list(islice(rows_left, _ROW_GROUP)):
+            columns = zip(*group, strict=True)
             arrays = [pa.array(column, type=kind.type) for column, kind in zip(columns, schema, strict=True)]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))

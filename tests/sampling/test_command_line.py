@@ -138,6 +138,7 @@ BAD = [
     (["--sweep", "width=1", "--sweep", "width=2"], "sweep: expected each name once, found width twice"),
     (["--sweep", "width=1", "--layer", "2"], "expected a layer that has width, found max-pooling layer 2"),
     (["--sweep", "width=9999999999"], "sweep width=9999999999: layers[0].filters: expected"),
+    (["--sweep", "width=5000000"], "sweep width=5000000: F_k: expected at most 150000000 entries"),
     (["--sweep", "depth=9"], "sweep depth=9: layers[1].kernel: expected a window that fits"),
     (["--sweep", "depth=101"], "sweep depth=101: depth: expected at most 100 copies"),
     (["--sweep", "activation=rely"], "sweep activation: expected one of"),

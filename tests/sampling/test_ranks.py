@@ -48,7 +48,7 @@ def naive_features(net, x, weights, k):
     """F_k by loops over Fractions; x is a list of lists of int."""
     result = []
     for row in x:
-        values = [Fraction(int(v)) for v in row]
+        values = [Fraction(v) for v in row]
         for layer in net.layers[:k]:
             out = []
             for p, patch in enumerate(layer.patches.indices.tolist()):
@@ -200,6 +200,15 @@ def test_scaled_and_large_data():
         instance = exactcnn.Instance(net, exactcnn.samples(x), Weights.from_seed(net, row.seed, 2))
         evidence = decide_rank(instance, 1).evidence
         assert (evidence.lower, evidence.upper) == (row.rank, row.rank)
+    p = 2**31 - 1  # divides the denominator, which matters to no rank over Q
+    tiny = [[Fraction(int(v), p) for v in row] for row in PIXELS[:6]]
+    for units in (7, 5):
+        net = network(dense(units))
+        for bits in (2, 40):
+            for row in rows_for(net, tiny, draws=3, bits=bits):
+                weights = Weights.from_seed(net, row.seed, bits)
+                assert row.rank == oracle_rank(naive_features(net, tiny, weights, 1))
+    net = network(dense(7))
     huge = [[int(v) * 10**30 + 1 for v in row] for row in PIXELS[:6]]
     for row in rows_for(net, huge, draws=3):
         weights = Weights.from_seed(net, row.seed)

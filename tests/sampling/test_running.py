@@ -255,3 +255,31 @@ def test_nobody_answers(tmp_path, monkeypatch):
     for address in ("tcp://127.0.0.1:1", "nowhere", "http://host"):
         with pytest.raises(MalformedError, match=r"^dask: expected"):
             run_campaign(campaign(5), tmp_path / "t.csv", dask=address)
+
+
+class FakeFuture:
+    """What a Dask future says about its end."""
+
+    def __init__(self, status, outcome=None):
+        self.status, self.outcome = status, outcome
+
+    def exception(self):
+        return self.outcome
+
+    def result(self):
+        return self.outcome
+
+
+def test_what_a_cluster_answers():
+    """Lost work is given out again; foreign versions and missing installations are one sentence."""
+    distributed = pytest.importorskip("distributed")
+    assert runners._result(FakeFuture("cancelled")) is None
+    lost = distributed.KilledWorker("task", "worker", 3)
+    assert runners._result(FakeFuture("error", lost)) is None
+    assert runners._result(FakeFuture("finished", (exactcnn.__version__, []))) == []
+    with pytest.raises(MalformedError, match=r"workers with exactcnn .* found version 0\.0"):
+        runners._result(FakeFuture("finished", ("0.0", [])))
+    with pytest.raises(MalformedError, match="installed, found No module"):
+        runners._result(FakeFuture("error", ModuleNotFoundError("No module named 'exactcnn'")))
+    with pytest.raises(ZeroDivisionError):
+        runners._result(FakeFuture("error", ZeroDivisionError()))
