@@ -135,6 +135,8 @@ def _print(summary: dict[str, Any]) -> None:
     from exactcnn.sampling.cells import SWEEPS
 
     console = Console()
+    if not console.is_terminal:  # a pipe or a file has no 80 columns to keep to
+        console = Console(width=120)
     cells = summary["cells"]
     varied = [name for name in SWEEPS if len({cell[name] for cell in cells}) > 1]
     fixed = [

@@ -90,6 +90,8 @@ def plan(cell: Cell) -> Plan | None:
     """None where 64-bit numbers do not certainly do, or a layer below k is not rational."""
     x = cell.samples.x
     M, d = largest(x.numerators), x.denominator
+    if max(M, d) >= _INT64:
+        return None
     in_floats = []
     entries = 1
     for layer in cell.network.layers[: cell.k]:

@@ -34,21 +34,21 @@ class Journal:
     def open(campaign: Campaign, output: Path, resume: bool) -> Journal:
         """The campaign's journal beside ``output``: a new one, or with ``resume`` the one there.
 
-        MalformedError for the journal of another campaign, and without ``resume`` for any:
-        finished work is never thrown away unasked.
+        MalformedError for the journal of another campaign, and without ``resume`` for any with
+        finished chunks: work is never thrown away unasked.
         """
         folder = output.with_name(output.name + ".parts")
         field = f"output {output}"
         try:
-            if folder.exists():
-                if not resume:
-                    expected = f"--resume, or no unfinished campaign in {folder.name}"
-                    raise MalformedError(field, expected, "one")
+            if not resume and any(folder.glob("chunk-*.json")):
+                expected = f"--resume, or no unfinished campaign in {folder.name}"
+                raise MalformedError(field, expected, "one")
+            if resume and folder.exists():
                 if _digest_in(folder) != campaign.digest:
                     expected = f"in {folder.name} the journal of this very campaign"
                     raise MalformedError(field, expected, "that of another one")
             else:
-                folder.mkdir()
+                folder.mkdir(exist_ok=True)
                 head = json.dumps({"digest": campaign.digest, "chunks": len(campaign.chunks)})
                 write_whole(folder / _HEAD, head.encode("ascii"))
         except OSError as error:

@@ -210,6 +210,9 @@ def test_scaled_and_large_data():
                 assert row.rank == oracle_rank(naive_features(net, tiny, weights, 1))
     net = network(dense(7))
     huge = [[int(v) * 10**30 + 1 for v in row] for row in PIXELS[:6]]
+    pooled = network(POOL)
+    for row in rows_for(pooled, huge, draws=1):
+        assert row.rank == oracle_rank(naive_features(pooled, huge, None, 1))
     for row in rows_for(net, huge, draws=3):
         weights = Weights.from_seed(net, row.seed)
         assert row.rank == oracle_rank(naive_features(net, huge, weights, 1))
