@@ -60,7 +60,8 @@ def _common() -> None:
 def _statement_help() -> str:
     return (
         "A statement to decide (repeatable), or 'all': rank, structure, assumption-2.4, lemma-2.5, "
-        "assumption-3.1, assumption-3.2, theorem-3.5, assumption-4.1. Default: rank."
+        "assumption-3.1, assumption-3.2, lifted-rank, theorem-3.4, theorem-3.5, extension-a, extension-b, "
+        "lemma-4.2, assumption-4.1. Default: rank."
     )
 
 
@@ -95,6 +96,10 @@ def verify(
     certificate: Annotated[
         Path | None, typer.Option(help="Write the certificate of the statements asked for to this file.")
     ] = None,
+    save_weights: Annotated[
+        Path | None,
+        typer.Option(help="Write the weights that prove theorem-3.4 to this .json file, for --weights."),
+    ] = None,
     hypotheses: Annotated[
         bool, typer.Option(help="Also show which hypotheses of the theory hold (never fatal).")
     ] = True,
@@ -116,7 +121,9 @@ def verify(
 
     asked = _statements(statement)
     if certificate is not None:
-        _require_writable(certificate)
+        _require_writable(certificate, "certificate")
+    if save_weights is not None:
+        _require_saveable(save_weights, asked)
     with working("reading"):
         network = default_network() if spec is None else read_spec(spec)
         if layer is not None:
@@ -145,15 +152,18 @@ def verify(
             if name not in asked and (name != "assumption-3.1" or entries <= _CHEAP_PATCH_ENTRIES)
         ]
         context = _decide(instance, names, None, None)
-    written = None
+    written = saved = None
     if certificate is not None:
         written = _write(instance, found, certificate)
+    if save_weights is not None:
+        saved = _save_weights(instance, found, save_weights)
     if as_json:
         record = {
             "instance": describe(instance),
             "findings": [finding_record(f, True) for f in found]
             + [finding_record(f, False) for f in context],
             "certificate": written,
+            "weights": saved,
         }
         typer.echo(json.dumps(record, allow_nan=False))
     else:
@@ -219,11 +229,34 @@ def _decide(instance: Instance, names: list[str], layer: int | None, prime: int 
     return findings
 
 
-def _require_writable(path: Path) -> None:
-    """MalformedError, before the long work, for what the certificate must not or cannot replace."""
+def _require_saveable(path: Path, asked: list[str]) -> None:
     from exactcnn.errors import MalformedError
 
-    field = f"certificate {path}"
+    _require_writable(path, "save-weights")
+    if "theorem-3.4" not in asked:
+        raise MalformedError("save-weights", "statement theorem-3.4 among those asked for", ", ".join(asked))
+    if path.suffix.lower() != ".json":
+        raise MalformedError("save-weights", "a file name ending in .json", repr(path.name))
+
+
+def _save_weights(instance: Instance, findings: list[Finding], path: Path) -> str | None:
+    """Write the explicit parameters of theorem-3.4 if there are any."""
+    from exactcnn.statements.composite import Composite
+
+    for finding in findings:
+        explicit = isinstance(finding.evidence, Composite) and finding.evidence.parts[0].statement == "rank"
+        if finding.statement == "theorem-3.4" and explicit:
+            (finding.evidence.weights or instance.need_weights()).save(path)
+            return str(path)
+    typer.echo("no weights written: theorem-3.4 exhibits none here", err=True)
+    return None
+
+
+def _require_writable(path: Path, what: str) -> None:
+    """MalformedError, before the long work, for what the file must not or cannot replace."""
+    from exactcnn.errors import MalformedError
+
+    field = f"{what} {path}"
     try:
         if path.is_dir():
             raise MalformedError(field, "a file", "a directory")

@@ -46,9 +46,12 @@ def run(monkeypatch, capsys, tmp_path):
     monkeypatch.delenv("EXACTCNN_DEBUG", raising=False)
     for name in ("sigmoid", "relu", "softplus"):
         Path(f"{name}.toml").write_text(NET % name)
+    custom = '{name = "custom", expression = "t + 1"}'
+    Path("affine.toml").write_text((NET % "x").replace('"x"', custom).replace("filters = 3", "filters = 9"))
     Path("dense.json").write_text('{"input": [4], "layers": [{"kind": "dense", "units": 5}]}')
     Path("pool.json").write_text('{"input": [4], "layers": [{"kind": "maxpool", "kernel": 2, "stride": 1}]}')
     Path("d.csv").write_text("\n".join(LINES))
+    Path("twelve.csv").write_text("\n".join(f"{n},{n * n},{n % 3},{n % 5}" for n in range(12)))
     Path("twice.csv").write_text("\n".join([*LINES, LINES[0]]))
 
     def call(*arguments):
@@ -70,7 +73,8 @@ VERIFY = ["verify", "sigmoid.toml", "--data", "d.csv"]
         ("sigmoid.toml", "d.csv", 0, "proved"),
         ("relu.toml", "d.csv", 0, "proved"),
         ("sigmoid.toml", "twice.csv", 1, "refuted"),
-        ("softplus.toml", "d.csv", 3, "undecided"),
+        ("softplus.toml", "d.csv", 0, "proved"),
+        ("affine.toml", "twelve.csv", 3, "undecided"),
     ],
 )
 def test_exit_codes_are_the_verdicts(run, spec, data, code, verdict):
@@ -87,7 +91,7 @@ def test_exit_codes_are_the_verdicts(run, spec, data, code, verdict):
 def test_json_tells_what_was_decided(run):
     """The object names the instance, each finding with its evidence, and the certificate."""
     found = run(*VERIFY, "--json", "--seed", 7, "--bits", 5, "--certificate", "c.json").json
-    assert set(found) == {"instance", "findings", "certificate"}
+    assert set(found) == {"instance", "findings", "certificate", "weights"}
     assert found["instance"]["widths"] == [4, 9]
     assert found["instance"]["weights"] == {"seed": 7, "bits": 5}
     assert found["instance"]["samples"] == 3
@@ -521,3 +525,25 @@ def test_a_closed_pipe_is_no_refutation():
     os.close(writer)
     assert done.returncode == 141, done.stderr
     assert b"Traceback" not in done.stderr
+
+
+def test_explicit_weights_are_saved_and_come_back(run):
+    """theorem-3.4 exhibits weights; the file is what --weights reads."""
+    found = run("verify", "relu.toml", "--data", "d.csv", "--statement", "theorem-3.4", "--save-weights", "w.json")
+    assert (found.code, found.err) == (0, "")
+    assert run("verify", "relu.toml", "--data", "d.csv", "--weights", "w.json").code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["--save-weights", "w.json"], "save-weights: expected statement theorem-3.4"),
+        (["--statement", "theorem-3.4", "--save-weights", "w.npz"], "a file name ending in .json"),
+        (["--statement", "theorem-3.4", "--save-weights", "no/w.json"], "no such folder"),
+    ],
+)
+def test_weights_that_cannot_be_saved(run, arguments, sentence):
+    """Said before the work, in one sentence."""
+    found = run(*VERIFY, *arguments)
+    assert (found.code, found.out) == (2, "")
+    assert sentence in found.err

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from exactcnn.certificates.canonical import canonical_json
-from exactcnn.certificates.claims import claim_of, needs_samples, weights_needed
+from exactcnn.certificates.claims import Pending, claim_of, needs_samples, weights_needed
 from exactcnn.certificates.fiat_shamir import LARGEST_DIRECT_MINOR, solutions
 from exactcnn.certificates.instance_json import digests, instance_to_json
 from exactcnn.errors import MalformedError, UndecidedError
@@ -32,13 +32,7 @@ def make_certificate(instance: Instance, findings: list[Finding]) -> dict[str, A
         samples=any(needs_samples(finding.evidence) for finding, _ in kept),
         weights_upto=max(weights_needed(finding.evidence) for finding, _ in kept),
     )
-    claims = []
-    for _, (claim, residues) in kept:
-        lower = claim.get("evidence", {}).get("lower")
-        if residues is not None and len(lower["rows"]) > LARGEST_DIRECT_MINOR:
-            lower["kind"] = "minor-fiat-shamir"
-            lower["solutions"] = solutions(record, claim, lower["prime"], residues())
-        claims.append(claim)
+    claims = [_completed(claim, record) for _, claim in kept]
     return {
         "format": "exactcnn-certificate",
         "version": 1,
@@ -46,6 +40,20 @@ def make_certificate(instance: Instance, findings: list[Finding]) -> dict[str, A
         "digests": digests(record),
         "claims": claims,
     }
+
+
+def _completed(pending: Pending, record: dict[str, Any]) -> dict[str, Any]:
+    """The claim with solutions for its large minors, and with its parts."""
+    claim = pending.claim
+    lower = claim.get("evidence", {}).get("lower")
+    if pending.residues is not None and len(lower["rows"]) > LARGEST_DIRECT_MINOR:
+        lower["kind"] = "minor-fiat-shamir"
+        lower["solutions"] = solutions(record, claim, lower["prime"], pending.residues())
+    if pending.parts:
+        if pending.weights is not None:
+            record = {**record, "weights": claim["weights"]}
+        claim["parts"] = [_completed(part, record) for part in pending.parts]
+    return claim
 
 
 def write_certificate(certificate: dict[str, Any], path: str | Path) -> None:

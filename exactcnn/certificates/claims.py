@@ -1,68 +1,115 @@
 """Floor 5: typed evidence -> the claims of FORMAT.md section 6.
 
 Each ``_claim`` overload returns the claim and, if its lower bound rests on a modular minor,
-a function that recomputes that minor's residues (Fiat-Shamir evidence needs them).
+a function that recomputes that minor's residues (Fiat-Shamir evidence needs them).  Composite
+statements carry the claims of their parts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import singledispatch
+from dataclasses import dataclass
+from functools import partial, singledispatch
 from typing import Any
 
 import numpy as np
 
+from exactcnn.arithmetic.modular import residues as residues_mod
 from exactcnn.arithmetic.texts import json_integer, rational_text
+from exactcnn.features.balls import VerifiedMinor
 from exactcnn.features.bounds import CountingBound
 from exactcnn.features.dead_layer import DeadLayer
+from exactcnn.features.general_position import GeneralPosition
 from exactcnn.features.generic_bounds import Cover, Determinantal, GenericBound
-from exactcnn.features.generic_rank import GenericMinor, GenericRank
+from exactcnn.features.generic_rank import GenericRank
 from exactcnn.features.instance import Instance
 from exactcnn.features.lifted import lifted_residues, seeded_filters
+from exactcnn.features.lifted_rank import LiftedRank
 from exactcnn.features.matrix import FeatureMatrix
 from exactcnn.features.minors import FeatureMinor
 from exactcnn.features.nested import NestedFeatures
 from exactcnn.features.peeling import Peeling
-from exactcnn.linalg.evidence import Kernel
+from exactcnn.linalg.evidence import Kernel, Minor
 from exactcnn.linalg.polynomials import Polynomial, PolynomialKernel
 from exactcnn.network.structure import PatchStructure
+from exactcnn.network.weights import Weights
+from exactcnn.statements.almost_everywhere import AlmostEverywhere, NestedMinor
 from exactcnn.statements.assumption_3_1 import PatchCollision
 from exactcnn.statements.assumption_3_2 import ActivationEvidence
 from exactcnn.statements.assumption_4_1 import ClausesOfAssumption41
+from exactcnn.statements.composite import Composite
+from exactcnn.statements.extension_b import GenericData
 from exactcnn.statements.finding import Finding
 from exactcnn.statements.rank import RankEvidenceOfLayer
-from exactcnn.statements.theorem_3_5 import AlmostEverywhere, NestedMinor
 
-__all__ = ["MinorResidues", "claim_of", "needs_samples", "weights_needed"]
+__all__ = ["Pending", "claim_of", "needs_samples", "weights_needed"]
 
 MinorResidues = Callable[[], np.ndarray]
 Claim = tuple[dict[str, Any], MinorResidues | None]
 _MOST_STRUCTURE_ENTRIES = 1000
 
 
-def claim_of(finding: Finding, instance: Instance) -> Claim | None:
+@dataclass(frozen=True, eq=False)
+class Pending:
+    """A claim whose Fiat-Shamir solutions, and whose parts, are still to be filled in.
+
+    ``weights``: the parts speak of these instead of the instance's own.
+    """
+
+    claim: dict[str, Any]
+    residues: MinorResidues | None = None
+    parts: tuple[Pending, ...] = ()
+    weights: Weights | None = None
+
+
+def claim_of(finding: Finding, instance: Instance) -> Pending | None:
     """The claim a finding makes, or None if the checker cannot repeat it."""
-    if finding.evidence is None:
+    evidence = finding.evidence
+    if isinstance(evidence, Composite):
+        return _composite(evidence, finding, instance)
+    made = None if evidence is None else _claim(evidence, finding, instance)
+    return None if made is None else Pending(*made)
+
+
+def _composite(evidence: Composite, finding: Finding, instance: Instance) -> Pending | None:
+    if evidence.weights is not None:
+        instance = Instance(instance.network, instance.samples, evidence.weights)
+    parts = [claim_of(part, instance) for part in evidence.parts]
+    made = tuple(part for part in parts if part is not None)
+    if len(made) < len(parts):
         return None
-    return _claim(finding.evidence, finding, instance)
+    claim: dict[str, Any] = {
+        "statement": finding.statement,
+        "verdict": finding.verdict,
+        "layer": evidence.layer,
+        "samples": evidence.samples,
+        "width": evidence.width,
+    }
+    if finding.statement == "theorem-3.4":
+        claim["weights"] = None if evidence.weights is None else evidence.weights.to_json(evidence.layer)
+    return Pending(claim, None, made, evidence.weights)
 
 
 def needs_samples(evidence: Any) -> bool:
     """Does the claim speak of the data?"""
-    return isinstance(
-        evidence, (RankEvidenceOfLayer, PatchCollision, ClausesOfAssumption41, AlmostEverywhere)
-    )
+    kinds = (RankEvidenceOfLayer, PatchCollision, ClausesOfAssumption41, AlmostEverywhere, Composite)
+    return isinstance(evidence, kinds)
 
 
 def weights_needed(evidence: Any) -> int:
-    """The highest layer whose weights the claim depends on, 0 for none."""
+    """The highest layer of the instance's weights that the claim depends on, 0 for none."""
+    if isinstance(evidence, Composite):
+        return (
+            max(weights_needed(part.evidence) for part in evidence.parts) if evidence.weights is None else 0
+        )
     if isinstance(evidence, RankEvidenceOfLayer) and (
         evidence.lower or isinstance(evidence.upper_rule, Kernel)
     ):
         return evidence.layer
-    if isinstance(evidence, AlmostEverywhere) and isinstance(evidence.witness, FeatureMinor):
-        return evidence.layer
-    return 0
+    at_given = isinstance(evidence, AlmostEverywhere) and isinstance(
+        evidence.witness, (FeatureMinor, VerifiedMinor)
+    )
+    return int(evidence.layer) if at_given or isinstance(evidence, LiftedRank) else 0
 
 
 @singledispatch
@@ -76,8 +123,8 @@ def _(evidence: RankEvidenceOfLayer, finding: Finding, instance: Instance) -> Cl
         return None
     lower: dict[str, Any] | None = None
     residues: MinorResidues | None = None
-    if evidence.minor is not None and evidence.minor.minor.rank:
-        lower, residues = _feature_minor(evidence.minor, instance, evidence.layer)
+    if evidence.minor is not None and evidence.minor.rank:
+        lower, residues = _lower(evidence.minor, instance, evidence.layer)
     claim = {
         "statement": "rank",
         "verdict": evidence.verdict,
@@ -91,8 +138,23 @@ def _(evidence: RankEvidenceOfLayer, finding: Finding, instance: Instance) -> Cl
     return claim, residues
 
 
+def _lower(
+    found: FeatureMinor | VerifiedMinor, instance: Instance, k: int
+) -> tuple[dict[str, Any], MinorResidues | None]:
+    """LOWER of FORMAT.md 6.1, and for a modular minor how to recompute its residues."""
+    if isinstance(found, FeatureMinor):
+        return _feature_minor(found, instance, k)
+    return {
+        "kind": "verified-inverse",
+        "precision": found.precision,
+        "rows": list(found.rows),
+        "columns": list(found.columns),
+        "scale": found.proof.scale,
+        "inverse": [[json_integer(value) for value in row] for row in found.proof.inverse],
+    }, None
+
+
 def _feature_minor(found: FeatureMinor, instance: Instance, k: int) -> tuple[dict[str, Any], MinorResidues]:
-    """LOWER of FORMAT.md 6.1, and how to recompute the minor's residues."""
     minor, substitution = found.minor, found.substitution
     record: dict[str, Any] = {
         "kind": "minor",
@@ -118,8 +180,8 @@ def _(evidence: AlmostEverywhere, finding: Finding, instance: Instance) -> Claim
     residues: MinorResidues | None = None
     record: dict[str, Any]
     witness, obstacle = evidence.witness, evidence.obstacle
-    if isinstance(witness, FeatureMinor):
-        lower, residues = _feature_minor(witness, instance, evidence.layer)
+    if isinstance(witness, (FeatureMinor, VerifiedMinor)):
+        lower, residues = _lower(witness, instance, evidence.layer)
         record = {"kind": "witness", "lower": lower}
     elif isinstance(witness, NestedMinor):
         minor = witness.minor
@@ -148,13 +210,15 @@ def _(evidence: AlmostEverywhere, finding: Finding, instance: Instance) -> Claim
             "order": list(witness.order),
             "units": list(witness.units),
         }
+    elif isinstance(witness, GeneralPosition):
+        record = {"kind": "general-position"}
     elif isinstance(obstacle, DeadLayer):
         record = {"kind": "dead-layer", "layer": obstacle.layer, "bound": json_integer(obstacle.bound)}
     else:
         assert obstacle is not None
         record = {"kind": "bound", "upper": _upper_rule(obstacle, None)}
     claim = {
-        "statement": "theorem-3.5",
+        "statement": finding.statement,
         "verdict": finding.verdict,
         "layer": evidence.layer,
         "samples": evidence.samples,
@@ -175,33 +239,49 @@ def _upper_rule(rule: CountingBound | Kernel | None, denominator: int | None) ->
     return {
         "kind": f"{rule.side}-kernel",
         "denominator": None if denominator is None else json_integer(denominator),
-        "vectors": [
-            {
-                "pivot": vector.pivot,
-                "entries": [[index, json_integer(value)] for index, value in vector.entries],
-            }
-            for vector in rule.vectors
-        ],
+        "vectors": _vectors(rule),
     }
 
 
+def _vectors(kernel: Kernel) -> list[dict[str, Any]]:
+    return [
+        {"pivot": vector.pivot, "entries": [[index, json_integer(value)] for index, value in vector.entries]}
+        for vector in kernel.vectors
+    ]
+
+
 @_claim.register
-def _(evidence: GenericRank, finding: Finding, instance: Instance) -> Claim | None:
+def _(evidence: LiftedRank, finding: Finding, instance: Instance) -> Claim | None:
     lower: dict[str, Any] | None = None
     residues: MinorResidues | None = None
-    if evidence.minor is not None and evidence.minor.minor.rank:
-        found = evidence.minor
-        lower = {
-            "kind": "minor",
-            "prime": found.minor.prime,
-            "filters": {"kind": "identity"} if found.seed is None else {"kind": "seed", "seed": found.seed},
-            "rows": list(found.minor.rows),
-            "columns": list(found.minor.columns),
-        }
-        residues = lambda: _generic_residues(instance, evidence.layer, found)  # noqa: E731
-        if found.seed is None:
-            residues = None  # a permutation matrix: elimination is trivial at any size
-    claim = {
+    minor = evidence.minor
+    if minor is not None and minor.rank:
+        lower = _lifted_minor(minor, {"kind": "weights"})
+        W = residues_mod(instance.need_weights()[evidence.layer].W.numerators, minor.prime)
+        residues = partial(_lifted_residues, instance, evidence.layer, minor, lambda used: W[:, :used])
+    kernel = evidence.kernel
+    upper = None if kernel is None else {"kind": f"{kernel.side}-kernel", "vectors": _vectors(kernel)}
+    return _bounds_of_u(evidence, finding, lower, upper), residues
+
+
+@_claim.register
+def _(evidence: GenericData, finding: Finding, instance: Instance) -> Claim:
+    return {
+        "statement": "extension-b",
+        "verdict": finding.verdict,
+        "samples": evidence.samples,
+        "width": evidence.width,
+        "rank": evidence.rank,
+    }, None
+
+
+def _bounds_of_u(
+    evidence: LiftedRank | GenericRank,
+    finding: Finding,
+    lower: dict[str, Any] | None,
+    upper: dict[str, Any] | None,
+) -> dict[str, Any]:
+    return {
         "statement": finding.statement,
         "verdict": evidence.verdict,
         "layer": evidence.layer,
@@ -209,18 +289,44 @@ def _(evidence: GenericRank, finding: Finding, instance: Instance) -> Claim | No
         "columns": evidence.columns,
         "lower": evidence.lower,
         "upper": evidence.upper,
-        "evidence": {"lower": lower, "upper": _generic_rule(evidence.bound)},
+        "evidence": {"lower": lower, "upper": upper},
     }
-    return claim, residues
 
 
-def _generic_residues(instance: Instance, k: int, found: GenericMinor) -> np.ndarray:
-    layer, minor = instance.network.layer(k), found.minor
-    assert found.seed is not None
+def _lifted_minor(minor: Minor, filters: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "kind": "minor",
+        "prime": minor.prime,
+        "filters": filters,
+        "rows": list(minor.rows),
+        "columns": list(minor.columns),
+    }
+
+
+def _lifted_residues(
+    instance: Instance, k: int, minor: Minor, filters: Callable[[int], np.ndarray]
+) -> np.ndarray:
+    """The minor of U_k; ``filters(n)`` gives the residues of the first n filters."""
+    layer = instance.network.layer(k)
     used = max(column % layer.filters for column in minor.columns) + 1
-    U, columns = lifted_residues(layer, seeded_filters(layer, found.seed, minor.prime, used))
+    U, columns = lifted_residues(layer, filters(used))
     place = {int(column): j for j, column in enumerate(columns)}
     return np.ascontiguousarray(U[np.ix_(minor.rows, [place[column] for column in minor.columns])])
+
+
+@_claim.register
+def _(evidence: GenericRank, finding: Finding, instance: Instance) -> Claim | None:
+    lower: dict[str, Any] | None = None
+    residues: MinorResidues | None = None
+    if evidence.minor is not None and evidence.minor.minor.rank:
+        minor, seed = evidence.minor.minor, evidence.minor.seed
+        lower = _lifted_minor(minor, {"kind": "identity"} if seed is None else {"kind": "seed", "seed": seed})
+        if seed is not None:  # identity filters give a permutation matrix: elimination is trivial at any size
+            layer = instance.network.layer(evidence.layer)
+            residues = lambda: _lifted_residues(  # noqa: E731
+                instance, layer.index, minor, lambda used: seeded_filters(layer, seed, minor.prime, used)
+            )
+    return _bounds_of_u(evidence, finding, lower, _generic_rule(evidence.bound)), residues
 
 
 def _polynomial(polynomial: Polynomial) -> list[Any]:

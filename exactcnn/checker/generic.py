@@ -1,4 +1,4 @@
-"""The rule for Assumption 2.4 and Lemma 2.5 (FORMAT.md, 6.4): the generic rank of U_k."""
+"""The rules for Assumption 2.4, Lemma 2.5 and the rank at given weights (FORMAT.md, 6.4, 6.8): the rank of U_k."""
 
 import hashlib
 from collections.abc import Iterator
@@ -10,22 +10,28 @@ from .instance import Instance, Layer
 
 
 def generic_rank(context: Context, claim: Fields, raw: Fields, path: str) -> str:
-    """Assumption 2.4 and Lemma 2.5."""
-    instance, evidence = context.instance, claim["evidence"]
+    """Assumption 2.4, Lemma 2.5, and lifted-rank: the same at the instance's weights."""
+    instance, evidence, at_weights = context.instance, claim["evidence"], claim["statement"] == "lifted-rank"
     layer = instance.layer(claim["layer"], path)
-    require(layer.kind == "conv", path + ".layer", f"layer {layer.number} is not convolutional")
+    right = layer.kind == "conv" or (at_weights and layer.kind == "dense")
+    require(right, path + ".layer", f"layer {layer.number} is not convolutional")
     rows, columns, k = layer.below.units, layer.units, layer.number
     equal(claim, path, rows=rows, columns=columns)
     full, given, here = min(rows, columns), evidence["lower"], path + ".evidence"
     lower, upper = 0, full
     if given is not None:
+        require((given["filters"]["kind"] == "weights") == at_weights, here, "filters of another kind are needed")
+
         def submatrix() -> Iterator[list[int]]:
             return filter_rows(layer, instance, given, here + ".lower")
 
         lower = minor(context, raw, given, (rows, columns), submatrix, here + ".lower")
     if evidence["upper"] is not None:
-        upper = generic_upper(instance, layer, evidence["upper"], here + ".upper")
+        bound = lifted_upper if at_weights else generic_upper
+        upper = bound(instance, layer, evidence["upper"], here + ".upper")
     bounds(claim, lower, upper, full, path)
+    if at_weights:
+        return f"{in_words(f'rank U_{k}', lower, min(upper, full))} at the given weights (U_{k} is {rows} x {columns})"
     best, name = min(upper, full), claim["statement"].capitalize().replace("-", " ")
     if lower < full and best == full:
         about, note = f"{name} at layer {k} is undecided: ", ""
@@ -44,6 +50,7 @@ def filter_rows(layer: Layer, instance: Instance, evidence: Fields, path: str) -
     if spec["kind"] == "seed":
         message = f"exactcnn/filters/1/{spec['seed']}/{layer.number}".encode("ascii")
         stream = hashlib.shake_256(message).digest(8 * length * filters)
+    weights = instance.parameters(layer)[0] if spec["kind"] == "weights" else []
     patches, place = layer.patches(instance.budget), {unit: i for i, unit in enumerate(evidence["rows"])}
     entries: list[list[tuple[int, int]]] = [[] for _ in place]
     for j, column in enumerate(evidence["columns"]):
@@ -51,6 +58,7 @@ def filter_rows(layer: Layer, instance: Instance, evidence: Fields, path: str) -
         for r, unit in enumerate(patches[position]):
             at = 8 * (r * filters + t)
             weight = int.from_bytes(stream[at : at + 8], "big") if stream else int(r == t)
+            weight = weights[t][r] if weights else weight
             if unit in place:
                 entries[place[unit]].append((j, weight % evidence["prime"]))
     for sparse in entries:
@@ -58,6 +66,27 @@ def filter_rows(layer: Layer, instance: Instance, evidence: Fields, path: str) -
         for j, weight in sparse:
             row[j] = weight
         yield row
+
+
+def lifted_upper(instance: Instance, layer: Layer, evidence: Fields, path: str) -> int:
+    """Integer vectors v with v^T U = 0 (left) or U v = 0 (right), at the instance's weights."""
+    left, vectors, filters = evidence["kind"] == "left-kernel", evidence["vectors"], layer.filters
+    size = layer.below.units if left else layer.units
+    independent(vectors, size, path)
+    columns, patches = instance.parameters(layer)[0], layer.patches(instance.budget)
+    instance.budget.spend((1 + len(vectors)) * len(patches) * layer.patch_length * filters, path)
+    for s, vector in enumerate(vectors):
+        values, totals = dict(vector["entries"]), dict[int, int]()
+        for position, patch in enumerate(patches):
+            for t, column in enumerate(columns):
+                h = position * filters + t
+                for unit, weight in zip(patch, column, strict=True):
+                    line, index = (h, unit) if left else (unit, h)
+                    if unit >= 0 and index in values:
+                        totals[line] = totals.get(line, 0) + values[index] * weight
+        wrong = next((line for line, total in totals.items() if total), None)
+        require(wrong is None, f"{path}.vectors[{s}]", f"the product is not zero at index {wrong}")
+    return size - len(vectors)
 
 
 def generic_upper(instance: Instance, layer: Layer, evidence: Fields, path: str) -> int:

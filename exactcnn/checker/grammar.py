@@ -208,12 +208,15 @@ WEIGHTS = tagged("kind", {
 
 PLACE = {"prime": integer(0, 2**63 - 1), "rows": INDICES, "columns": INDICES}
 SUBSTITUTION = maybe(record({"denominator": integer(1), "root": integer(1)}))
-FILTERS = tagged("kind", {"seed": {"seed": SEED}, "identity": {}})
-LOWER, GLOWER = (
-    tagged("kind", {"minor": fields, "minor-fiat-shamir": {**fields, "solutions": array(INDICES)}})
-    for fields in ({**PLACE, "substitution": SUBSTITUTION}, {**PLACE, "filters": FILTERS}))
-KERNEL = {"denominator": maybe(integer(1)),
-          "vectors": array(record({"pivot": INDEX, "entries": array(pair(INDEX, integer()))}))}
+FILTERS = tagged("kind", {"seed": {"seed": SEED}, "identity": {}, "weights": {}})
+MINOR, GMINOR = ({**PLACE, "substitution": SUBSTITUTION}, {**PLACE, "filters": FILTERS})
+GLOWER = tagged("kind", {"minor": GMINOR, "minor-fiat-shamir": {**GMINOR, "solutions": array(INDICES)}})
+LOWER = tagged("kind", {
+    "minor": MINOR, "minor-fiat-shamir": {**MINOR, "solutions": array(INDICES)},
+    "verified-inverse": {"precision": integer(16, 8192), "rows": INDICES, "columns": INDICES,
+                         "scale": integer(0, 2**16), "inverse": array(integers())}})
+VECTORS = {"vectors": array(record({"pivot": INDEX, "entries": array(pair(INDEX, integer()))}))}
+KERNEL = {"denominator": maybe(integer(1)), **VECTORS}
 COUNTING: dict[str, dict[str, Reader]] = {
     "width": {}, "distinct-samples": {}, "restriction": {"positions": INDICES}, "distinct-patches": {},
     "equal-positions": {}}
@@ -224,6 +227,7 @@ ALMOST = tagged("kind", {
     "witness": {"lower": LOWER}, "bound": {"upper": tagged("kind", COUNTING)},
     "nested": {"lower": tagged("kind", {
         "minor": NESTED, "minor-fiat-shamir": {**NESTED, "solutions": array(INDICES)}})},
+    "general-position": {},
     "triangular": {"seed": SEED, "bits": integer(1, 61), "order": INDICES, "units": INDICES},
     "dead-layer": {"layer": integer(1), "bound": integer(1)}})
 POLY = array(pair(integer(), array(pair(INDEX, integer(1)))), 1)
@@ -237,20 +241,27 @@ BOUNDS = {"verdict": choice("proved", "refuted", "undecided"), "layer": integer(
           "lower": INDEX, "upper": INDEX}
 GENERIC = {**BOUNDS, "rows": SIZE, "columns": SIZE,
            "evidence": record({"lower": maybe(GLOWER), "upper": maybe(GUPPER)})}
+LIFTED = {**BOUNDS, "rows": SIZE, "columns": SIZE, "evidence": record({
+    "lower": maybe(GLOWER), "upper": maybe(tagged("kind", {"left-kernel": VECTORS, "right-kernel": VECTORS}))})}
+ABOUT = {**DECIDED, "layer": integer(1), "samples": SIZE, "width": SIZE}
 CLAUSES = ("no-pooling", "output-dense", "wide", "hidden-3.2", "monotone", "pyramid")
-CLAIM = tagged("statement", {
+SIMPLE = {
     "rank": {**BOUNDS, "samples": SIZE, "width": SIZE,
              "evidence": record({"lower": maybe(LOWER), "upper": maybe(UPPER)})},
     "assumption-3.1": {**DECIDED, "evidence": tagged("kind", {
         "all-distinct": {}, "collision": {"samples": pair(INDEX, INDEX), "patches": pair(INDEX, INDEX)}})},
     "assumption-3.2": {**DECIDED, "activation": ACTIVATION, "evidence": tagged("kind", {
         "limits": {}, "growth": {"rho": array(positive(), 4, 4)}, "table": {}})},
-    "theorem-3.5": {**DECIDED, "layer": integer(1), "samples": SIZE, "width": SIZE, "evidence": ALMOST},
-    "assumption-2.4": GENERIC, "lemma-2.5": GENERIC,
+    "theorem-3.5": {**ABOUT, "evidence": ALMOST}, "extension-a": {**ABOUT, "evidence": ALMOST},
+    "extension-b": {**DECIDED, "samples": SIZE, "width": SIZE, "rank": SIZE},
+    "assumption-2.4": GENERIC, "lemma-2.5": GENERIC, "lifted-rank": LIFTED,
     "structure": {**DECIDED, "layer": integer(1), "evidence": record(
         {"uncovered": INDICES, "equal": array(pair(INDEX, INDEX))})},
     "assumption-4.1": {**DECIDED, "samples": SIZE, "layers": array(record(
-        {"layer": integer(1), "failing": array(choice(*CLAUSES))}))}})
+        {"layer": integer(1), "failing": array(choice(*CLAUSES))}))}}
+PARTS = array(tagged("statement", SIMPLE), 1)
+CLAIM = tagged("statement", {**SIMPLE, "lemma-4.2": {**ABOUT, "parts": PARTS},
+                             "theorem-3.4": {**ABOUT, "weights": maybe(WEIGHTS), "parts": PARTS}})
 CERTIFICATE = record({
     "format": choice("exactcnn-certificate"), "version": integer(1, 1),
     "instance": record({"network": NETWORK, "data": maybe(DATA), "weights": maybe(WEIGHTS)}),

@@ -36,7 +36,7 @@ def counting_bounds(network: Network, samples: Samples, k: int) -> list[Counting
     ]
     if k == 1 and layer.kind != "maxpool":
         T, P = layer.filters, layer.patch_count
-        counts = np.array(distinct_patch_counts(layer, samples))
+        counts = np.array(distinct_patch_counts(layer, samples.x.numerators))
         poor = counts <= T
         total = T * int((~poor).sum()) + int((counts[poor] - 1).sum()) + int(poor.any())
         bounds.append(

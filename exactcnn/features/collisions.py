@@ -20,6 +20,7 @@ __all__ = [
     "distinct_patch_values",
     "distinct_samples",
     "find_collisions",
+    "shared_position",
 ]
 
 _LISTED_GROUPS = 20
@@ -99,19 +100,32 @@ def find_collisions(layer: Layer, samples: Samples) -> Collisions:
     return Collisions(tuple(groups), len(found), int(sum(m.size for _, m in found)), N * P)
 
 
-def distinct_patch_counts(layer: Layer, samples: Samples) -> list[int]:
-    """d_p for every patch position p: the number of different patch values over the samples."""
+def distinct_patch_counts(layer: Layer, values: np.ndarray) -> list[int]:
+    """d_p for every patch position p: the number of different patch values over the samples.
+
+    ``values``: integers (N, n_{k-1}), what the layer below ``layer`` holds for each sample.
+    """
     counts = []
     for p in range(layer.patch_count):
         report("comparing patches", p, layer.patch_count)
-        counts.append(distinct_patch_values(layer, samples, p))
+        counts.append(distinct_patch_values(layer, values, p))
     return counts
 
 
-def distinct_patch_values(layer: Layer, samples: Samples, p: int) -> int:
-    """d_p: the number of different values of patch p over the samples."""
+def distinct_patch_values(layer: Layer, values: np.ndarray, p: int) -> int:
+    """d_p: the number of different values of patch p over the samples (``values`` as above)."""
     real = layer.patches.indices[p][layer.patches.real[p]]
-    return int(_row_keys(samples.x.numerators[:, real]).max()) + 1
+    return int(_row_keys(values[:, real]).max()) + 1
+
+
+def shared_position(layer: Layer, values: np.ndarray) -> int | None:
+    """A position at which two samples have the same patch, None if there is no such position."""
+    N = values.shape[0]
+    for p in range(layer.patch_count):
+        report("comparing patches", p, layer.patch_count)
+        if distinct_patch_values(layer, values, p) < N:
+            return p
+    return None
 
 
 def distinct_samples(samples: Samples, pixels: np.ndarray | None = None) -> int:

@@ -22,6 +22,15 @@ class FeatureMinor:
     minor: Minor
     substitution: Substitution | None
 
+    @property
+    def rank(self) -> int:
+        return self.minor.rank
+
+    @property
+    def how(self) -> str:
+        """Words for a reason: 'a minor of size 5 ..'."""
+        return f"does not vanish mod {self.minor.prime}"
+
 
 def feature_minor(
     features: FeatureMatrix, prime: int | None = None, *, enough: int | None = None

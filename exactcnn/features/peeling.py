@@ -28,7 +28,7 @@ from exactcnn.features.instance import Instance
 from exactcnn.network.layers import Layer
 from exactcnn.progress import report
 
-__all__ = ["Peeling", "directions", "peel"]
+__all__ = ["Peeling", "directions", "peel", "peel_values"]
 
 
 # After this many positions all earlier ones are visited again, while that takes off enough samples.
@@ -62,11 +62,14 @@ def peel(instance: Instance, seed: int = 0, bits: int = 7) -> Peeling:
     Raises UndecidedError if the integers z could exceed 2^53, beyond which float64 products
     would round.
     """
-    layer = instance.network.layer(1)
+    return peel_values(instance.network.layer(1), instance.need_samples().x.numerators, seed, bits)
+
+
+def peel_values(layer: Layer, values: np.ndarray, seed: int = 0, bits: int = 7) -> Peeling:
+    """The same for any layer, given the integers (N, n_{k-1}) that the layer below it holds."""
     if layer.kind == "maxpool":
-        raise MisuseError("layer", "a convolutional or dense layer 1", "max-pooling")
-    samples = instance.need_samples()
-    x = narrow(samples.x.numerators)
+        raise MisuseError("layer", "a convolutional or dense layer", f"max-pooling layer {layer.index}")
+    x = narrow(values)
     A = directions(layer, seed, bits)
     bound = largest(x) * largest(A) * layer.patch_size
     if bound >= 2**53:
@@ -98,7 +101,7 @@ def peel(instance: Instance, seed: int = 0, bits: int = 7) -> Peeling:
             report("peeling", x.shape[0] - left.size, x.shape[0])
         return len(gone)
 
-    poorest_first = np.argsort(distinct_patch_counts(layer, samples), kind="stable").tolist()
+    poorest_first = np.argsort(distinct_patch_counts(layer, x), kind="stable").tolist()
     before = -1
     while left.size not in (0, before):
         before = left.size

@@ -9,7 +9,10 @@ an optional package; BF16 and the 8-bit floats, which NumPy does not have, are r
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,11 +20,12 @@ from typing import Any
 import numpy as np
 
 from exactcnn.arithmetic.rationals import RationalArray
+from exactcnn.arithmetic.texts import rational_text
 from exactcnn.data.files import load_json, read_bytes, within
 from exactcnn.data.tables import read_npz
 from exactcnn.errors import MalformedError
 
-__all__ = ["LayerArrays", "read_weight_file"]
+__all__ = ["LayerArrays", "read_weight_file", "write_weight_file"]
 
 _MOST_AXES = 32  # NumPy 1's limit
 _TENSOR_TYPES = {
@@ -56,6 +60,31 @@ def read_weight_file(path: str | Path) -> list[LayerArrays | None] | dict[str, R
     if suffix == ".safetensors":
         return _from_safetensors(path, field)
     raise MalformedError(field, "a file .json, .npz or .safetensors", repr(path.name))
+
+
+def write_weight_file(
+    layers: Sequence[tuple[RationalArray, RationalArray | None] | None], path: str | Path
+) -> None:
+    """Write what ``read_weight_file`` reads from a .json file: (W, b) pairs, None for pooling."""
+    path = Path(path)
+    if path.suffix.lower() != ".json":
+        raise MalformedError(f"weights {path}", "a file name ending in .json", repr(path.name))
+    listed = [
+        None if pair is None else {"W": _texts(pair[0]), "b": None if pair[1] is None else _texts(pair[1])}
+        for pair in layers
+    ]
+    try:
+        path.write_text(json.dumps({"layers": listed}) + "\n")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise MalformedError(f"weights {path}", "a file that can be written", reason) from None
+
+
+def _texts(array: RationalArray) -> Any:
+    def text(value: Any) -> Any:
+        return [text(v) for v in value] if isinstance(value, list) else rational_text(Fraction(value))
+
+    return text(array.to_fractions())
 
 
 def _from_json(content: Any, field: str) -> list[LayerArrays | None]:

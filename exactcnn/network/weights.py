@@ -124,6 +124,12 @@ class Weights:
             return Weights.from_layers(network, layers, field=field)
         return Weights.from_layers(network, _assign(network, content, field), field=field)
 
+    def save(self, path: str | Path) -> None:
+        """Write a JSON file of exact rationals that ``from_file`` reads; MalformedError if it cannot be written."""
+        from exactcnn.network.weight_files import write_weight_file
+
+        write_weight_file([None if e is None else (e.W, e.b) for e in self.layers], path)
+
     def to_json(self, upto: int) -> dict[str, Any]:
         """FORMAT.md section 4; given weights of layers above ``upto`` are left out (null).
 

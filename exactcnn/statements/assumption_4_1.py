@@ -13,7 +13,7 @@ from itertools import pairwise
 from exactcnn.features.instance import Instance
 from exactcnn.network.activations import Activation, decide_assumption_3_2
 from exactcnn.network.network import Network
-from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding
+from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding, all_of
 
 __all__ = ["CLAUSES", "ClausesOfAssumption41", "decide_assumption_4_1"]
 
@@ -75,8 +75,8 @@ def _clauses(network: Network, N: int, k: int) -> dict[str, bool | None]:
         "no-pooling": all(layer.kind != "maxpool" for layer in network.layers),
         "output-dense": network.has_linear_output,
         "wide": network.layer(k).width >= N,
-        "hidden-3.2": _all([_satisfies_3_2(a) for a in hidden]),
-        "monotone": _all([_monotone(a) for a in above]),
+        "hidden-3.2": all_of([_satisfies_3_2(a) for a in hidden]),
+        "monotone": all_of([_monotone(a) for a in above]),
         "pyramid": all(a >= b for a, b in pairwise(widths)),
     }
 
@@ -86,10 +86,4 @@ def _satisfies_3_2(activation: Activation) -> bool | None:
 
 
 def _monotone(activation: Activation) -> bool | None:
-    return _all([activation.properties.strictly_monotone, activation.properties.differentiable])
-
-
-def _all(values: list[bool | None]) -> bool | None:
-    if any(value is False for value in values):
-        return False
-    return None if any(value is None for value in values) else True
+    return all_of([activation.properties.strictly_monotone, activation.properties.differentiable])

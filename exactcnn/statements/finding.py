@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from exactcnn.errors import MisuseError
 
-__all__ = ["PROVED", "REFUTED", "UNDECIDED", "Finding", "worst_verdict"]
+__all__ = ["PROVED", "REFUTED", "UNDECIDED", "Finding", "all_of", "worst_verdict"]
 
 PROVED, REFUTED, UNDECIDED = "proved", "refuted", "undecided"
 
@@ -44,3 +44,11 @@ def worst_verdict(findings: list[Finding]) -> str:
         if verdict in verdicts:
             return verdict
     return PROVED
+
+
+def all_of(values: Iterable[bool | None]) -> bool | None:
+    """Kleene's conjunction: False if any is, else None (unknown) if any is, else True."""
+    listed = list(values)
+    if any(value is False for value in listed):
+        return False
+    return None if any(value is None for value in listed) else True

@@ -1,6 +1,7 @@
 """Floor 4: `rank`: has F_k rank N at the given weights and data?
 
-Lower bound: a minor that does not vanish mod p, in Q or in Q(u).  Upper bound: counting
+Lower bound: a minor that does not vanish mod p, in Q or in Q(u), or for activations without such
+a field one that is non-singular by ball arithmetic and a verified inverse.  Upper bound: counting
 (width, equal samples, positions with few patch values), then kernel vectors.  Proved needs
 the lower bound to reach N, refuted the upper bound to stay below N; both bounds are in the
 evidence either way.
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 
 from exactcnn.arithmetic.texts import rational_text
 from exactcnn.errors import UndecidedError
+from exactcnn.features.balls import VerifiedMinor, verified_minor
 from exactcnn.features.bounds import CountingBound, counting_bounds
 from exactcnn.features.instance import Instance
 from exactcnn.features.matrix import FeatureMatrix
@@ -36,7 +38,7 @@ class RankEvidenceOfLayer:
     width: int
     lower: int
     upper: int
-    minor: FeatureMinor | None
+    minor: FeatureMinor | VerifiedMinor | None
     upper_rule: CountingBound | Kernel | None
     denominator: int | None
 
@@ -53,23 +55,31 @@ def decide_rank(instance: Instance, k: int, prime: int | None = None) -> Finding
     counting = counting_bounds(instance.network, instance.need_samples(), k)[0]
     upper: int = min(N, counting.bound)
     rule: CountingBound | Kernel | None = counting if upper < N else None
-    minor: FeatureMinor | None = None
+    minor: FeatureMinor | VerifiedMinor | None = None
     denominator: int | None = None
     obstacle = ""
     try:
         features = FeatureMatrix(instance, k)
-        minor = feature_minor(features, prime, enough=upper)
-        if minor.minor.rank < upper:
-            kernel = feature_kernel(features, minor)
+        minor = found = feature_minor(features, prime, enough=upper)
+        if minor.rank < upper:
+            kernel = feature_kernel(features, found)
             if kernel is not None and kernel.upper_bound < upper:
                 upper, rule = kernel.upper_bound, kernel
                 denominator = None if features.domain == "rational" else features.exact.denominator
     except UndecidedError as error:
         obstacle = str(error)
+        minor = _by_balls(instance, k)
     evidence = RankEvidenceOfLayer(
-        k, N, width, 0 if minor is None else minor.minor.rank, upper, minor, rule, denominator
+        k, N, width, 0 if minor is None else minor.rank, upper, minor, rule, denominator
     )
     return Finding("rank", evidence.verdict, _reason(evidence, obstacle), _summary(evidence), evidence, k)
+
+
+def _by_balls(instance: Instance, k: int) -> VerifiedMinor | None:
+    try:
+        return verified_minor(instance, k)
+    except UndecidedError:
+        return None
 
 
 def _reason(evidence: RankEvidenceOfLayer, obstacle: str) -> str:
@@ -79,7 +89,7 @@ def _reason(evidence: RankEvidenceOfLayer, obstacle: str) -> str:
         assert evidence.minor is not None
         return (
             f"{size} has rank {N}: the features of all {N} samples are linearly independent over R; "
-            f"a minor of size {N} does not vanish mod {evidence.minor.minor.prime}."
+            f"a minor of size {N} {evidence.minor.how}."
         )
     if evidence.verdict == REFUTED:
         rule = evidence.upper_rule
@@ -106,13 +116,14 @@ def _summary(evidence: RankEvidenceOfLayer) -> dict[str, object]:
         "width": evidence.width,
         "lower": evidence.lower,
         "upper": evidence.upper,
-        "prime": None if evidence.minor is None else evidence.minor.minor.prime,
+        "prime": evidence.minor.minor.prime if isinstance(evidence.minor, FeatureMinor) else None,
         "substitution": None
-        if evidence.minor is None or evidence.minor.substitution is None
+        if not isinstance(evidence.minor, FeatureMinor) or evidence.minor.substitution is None
         else {
             "denominator": rational_text(evidence.minor.substitution.denominator),
             "root": evidence.minor.substitution.root,
         },
+        "precision": evidence.minor.precision if isinstance(evidence.minor, VerifiedMinor) else None,
         "upper_rule": None
         if rule is None
         else rule.kind

@@ -11,9 +11,14 @@ from exactcnn.statements.assumption_2_4 import decide_assumption_2_4, decide_lem
 from exactcnn.statements.assumption_3_1 import decide_assumption_3_1
 from exactcnn.statements.assumption_3_2 import decide_assumption_3_2
 from exactcnn.statements.assumption_4_1 import decide_assumption_4_1
+from exactcnn.statements.extension_a import decide_extension_a
+from exactcnn.statements.extension_b import decide_extension_b
 from exactcnn.statements.finding import Finding
+from exactcnn.statements.lemma_4_2 import decide_lemma_4_2
+from exactcnn.statements.lifted_rank import decide_lifted_rank
 from exactcnn.statements.rank import decide_rank
 from exactcnn.statements.structure import decide_structure
+from exactcnn.statements.theorem_3_4 import decide_theorem_3_4
 from exactcnn.statements.theorem_3_5 import decide_theorem_3_5
 
 __all__ = ["STATEMENTS", "Statement", "decide"]
@@ -80,11 +85,46 @@ STATEMENTS: dict[str, Statement] = {
             decide_assumption_3_2,
         ),
         Statement(
+            "lifted-rank",
+            "U_k has full rank at the given weights (convolutional and dense layers)",
+            False,
+            True,
+            decide_lifted_rank,
+        ),
+        Statement(
+            "theorem-3.4",
+            "some parameters give rank F_k = N with every U_l, l <= k, of full rank",
+            True,
+            False,
+            lambda instance, layer: [decide_theorem_3_4(instance, _wide(instance, layer))],
+        ),
+        Statement(
             "theorem-3.5",
             "rank F_k = N for almost every parameter of layers 1..k, on this data",
             True,
             False,
             lambda instance, layer: [decide_theorem_3_5(instance, _wide(instance, layer))],
+        ),
+        Statement(
+            "extension-a",
+            "Theorem 3.5 with max-pooling between the layers",
+            True,
+            False,
+            lambda instance, layer: [decide_extension_a(instance, _wide(instance, layer))],
+        ),
+        Statement(
+            "extension-b",
+            "biases shared per filter: rank F_1 = min(N, n_1) for almost every data set and parameter",
+            True,
+            False,
+            lambda instance, layer: [decide_extension_b(instance)],
+        ),
+        Statement(
+            "lemma-4.2",
+            "the complement of S_k (rank F_k = N, U_l of full rank for l >= k+2) has measure zero",
+            True,
+            False,
+            lambda instance, layer: [decide_lemma_4_2(instance, _wide(instance, layer))],
         ),
         Statement(
             "assumption-4.1",

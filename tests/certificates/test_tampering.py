@@ -54,7 +54,32 @@ def _bases():
     yield "cover", certificate(Instance(strided), "assumption-2.4", "structure", "assumption-3.2")
 
 
-BASES = dict(_bases())
+def _almost_everywhere_bases():
+    r = rng(9)
+    rows = random_rows(r, 3, 4, 0, 9)
+    dense = {"kind": "dense"}
+    gelu = network([4], conv(2, "gelu", kernel=2))
+    yield "verified inverse", certificate(instance(gelu, rows, bits=3), "rank")
+    nested = network([4], conv(1, "tanh", kernel=2), {**dense, "units": 3, "activation": "sigmoid"})
+    yield "nested", certificate(Instance(nested, exactcnn.samples(rows)), "theorem-3.5", layer=2)
+    peeled = Instance(gelu, exactcnn.samples(rows))
+    yield "triangular", certificate(peeled, "theorem-3.5")
+    relu = network([4], conv(2, "relu", kernel=2), {**dense, "units": 3, "activation": "relu"})
+    box = instance(relu, rows, bits=3)
+    yield "dead layer", certificate(box, "theorem-3.5", layer=2)
+    yield "theorem-3.4", certificate(Instance(relu, box.samples), "theorem-3.4", layer=2)
+    yield "lifted-rank", certificate(box, "lifted-rank", layer=1)
+    pools = network([5], conv(2, "tanh", kernel=2), {"kind": "maxpool", "kernel": 2, "stride": 1},
+                    {**dense, "units": 3, "activation": "sigmoid"})  # fmt: skip
+    apart = exactcnn.samples([[1, 2, 3, 4, 5], [7, 8, 6, 9, 0], [2, 9, 1, 3, 7]])
+    yield "general position", certificate(Instance(pools, apart), "extension-a", layer=3)
+    shared = network([3], conv(2, "softplus", kernel=2, bias="filter"))
+    yield "extension-b", certificate(Instance(shared, exactcnn.samples(random_rows(r, 2, 3))), "extension-b")
+    high = network([4], conv(2, "sigmoid", kernel=2), conv(1, "relu", kernel=1), conv(2, "relu", kernel=2))
+    yield "lemma-4.2", certificate(Instance(high, exactcnn.samples(rows)), "lemma-4.2", layer=1)
+
+
+BASES = dict([*_bases(), *_almost_everywhere_bases()])
 
 
 def leaves(value, path=()):
@@ -193,7 +218,7 @@ def assert_true(certificate_):
         raise
     for claim in certificate_["claims"]:
         name = claim["statement"]
-        if name in ("rank", "assumption-2.4", "lemma-2.5"):
+        if name in ("rank", "assumption-2.4", "lemma-2.5", "lifted-rank"):
             found = decide(name, inst, int(claim["layer"]))[0].summary
             lower, upper = found["lower"], found["upper"]
             assert int(claim["lower"]) <= upper, claim
@@ -210,8 +235,19 @@ def assert_true(certificate_):
 
             activation = Activation.from_json(claim["activation"])
             assert decide_assumption_3_2(activation.properties).verdict == claim["verdict"], claim
+        elif name == "extension-b":
+            found = decide(name, rebuilt_with_samples(inst, int(claim["samples"])))[0]
+            assert (found.verdict, found.summary["rank"]) == (claim["verdict"], int(claim["rank"])), claim
+        elif "layer" in claim:
+            assert decide(name, inst, int(claim["layer"]))[0].verdict == claim["verdict"], claim
         else:
             assert decide(name, inst)[0].verdict == claim["verdict"], claim
+
+
+def rebuilt_with_samples(inst, count):
+    """extension-b speaks of any data set of this many samples."""
+    d = inst.network.input_size
+    return Instance(inst.network, exactcnn.samples([[0] * d] * min(count, 10**4)))
 
 
 @pytest.mark.parametrize("name", list(BASES))

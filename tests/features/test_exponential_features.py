@@ -137,24 +137,25 @@ def test_theory_example_prime():
 
 
 @pytest.mark.parametrize("activation", ["softplus", "gelu", "arctan"])
-def test_other_activations_are_undecided_at_given_weights(activation):
-    """No exact field is known: undecided, with the bounds that counting gives; never proved."""
+def test_other_activations_are_decided_by_balls(activation):
+    """No exact field is known: a verified inverse proves full rank, counting refutes it."""
     net = network([2], {"kind": "dense", "units": 5, "activation": activation})
     finding = decide_rank(instance(net, [[1, 2], [3, 4]]), 1)
-    assert finding.verdict == "undecided"
-    assert finding.summary["lower"] == 0
+    assert finding.verdict == "proved"
+    assert finding.summary["prime"] is None
+    assert finding.summary["precision"] >= 64
     duplicated = decide_rank(instance(net, [[1, 2], [1, 2]]), 1)
     assert duplicated.verdict == "refuted"
 
 
-def test_deep_sigmoid_is_undecided():
-    """A sigmoid below the layer asked for leaves Q(u): undecided here."""
+def test_deep_sigmoid_is_decided_by_balls():
+    """A sigmoid below the layer asked for leaves Q(u); balls do not mind."""
     net = network(
         [2],
         {"kind": "dense", "units": 5, "activation": "sigmoid"},
         {"kind": "dense", "units": 5, "activation": "sigmoid"},
     )
-    assert decide_rank(instance(net, [[1, 2], [3, 4]]), 2).verdict == "undecided"
+    assert decide_rank(instance(net, [[1, 2], [3, 4]]), 2).verdict == "proved"
 
 
 def test_sigmoid_above_rational_layers_is_exact():

@@ -123,13 +123,17 @@ def test_relu_is_refuted_by_a_box(below, above):
         assert features == [[Fraction(0)] * 5] * 3
 
 
-def test_relu_without_biases_or_pooling_is_undecided():
-    """No box is known without biases; pooling is not analytic: undecided, never proved."""
+def test_relu_without_biases_is_undecided_and_pooling_leaves_the_general_proof():
+    """No box is known without biases: undecided.  With pooling no witness counts, and the
+    conclusion is not called Theorem 3.5."""
     net = network([2], {**DENSE, "units": 5, "activation": "relu", "bias": "none"})
     assert decided(instance(net, [[1, 2], [2, 1]])).verdict == "undecided"
     pooled = network([4], conv(5, "sigmoid", kernel=2), {"kind": "maxpool", "kernel": 2},
                      {**DENSE, "units": 5, "activation": "sigmoid"})  # fmt: skip
-    assert decided(instance(pooled, [[1, 2, 3, 4], [4, 3, 2, 1]]), 3).verdict == "undecided"
+    finding = decided(instance(pooled, [[1, 2, 3, 4], [4, 3, 2, 1]]), 3)
+    assert (finding.verdict, finding.summary["route"]) == ("proved", "general position")
+    assert "not an application" in finding.reason
+    assert decided(instance(pooled, [[1, 2, 3, 4], [4, 2, 3, 1]]), 3).verdict == "undecided"
 
 
 def forge(certificate, change):

@@ -1,0 +1,5 @@
+"""`python -m exactcnn` is the command `exactcnn`."""
+
+from exactcnn.cli import main
+
+main()

@@ -1,0 +1,215 @@
+"""Floor 4: "rank F_k = N for almost every parameter of layers 1..k", decided on this data.
+
+* Refuted by a counting bound that holds for every parameter, or by a box of positive volume on
+  which a ReLU layer is dead.
+* Proved by one witness: a minor of F_k is real analytic in the parameters if sigma_1..sigma_k
+  are and nothing pools, so it vanishes almost nowhere once it is non-zero somewhere (Lemma A.2).
+* Proved by the general proof, where its hypotheses hold on this data (``general_position``).
+
+The routes are tried in the order of their cost; the finding says which one decided.  Theorem 3.5
+and Extension A are faces of this one question: the second admits pooling, hence no witness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from exactcnn.arithmetic.primes import default_primes, odd_order_element
+from exactcnn.errors import UndecidedError
+from exactcnn.features.balls import VerifiedMinor, verified_minor
+from exactcnn.features.bounds import CountingBound, counting_bounds
+from exactcnn.features.dead_layer import DeadLayer, find_dead_layer
+from exactcnn.features.general_position import (
+    PEELED_ACTIVATIONS,
+    GeneralPosition,
+    general_position,
+    own_bias,
+)
+from exactcnn.features.instance import Instance
+from exactcnn.features.matrix import FeatureMatrix
+from exactcnn.features.minors import FeatureMinor, feature_minor
+from exactcnn.features.nested import NESTED_ACTIVATIONS, NestedFeatures
+from exactcnn.features.peeling import Peeling, peel
+from exactcnn.linalg.evidence import Minor
+from exactcnn.linalg.modular_rank import rank_mod_p
+from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding
+
+__all__ = ["AlmostEverywhere", "NestedMinor", "Witness", "decide_almost_everywhere"]
+
+_SEEDS = 8
+_PEELING_SEEDS = 2
+# Beyond this many samples peeling (linear) is quicker than elimination (cubic).
+_PEEL_FROM = 3000
+
+
+@dataclass(frozen=True)
+class NestedMinor:
+    """A minor of the nested specialisation of ``seed`` and ``bits``, u -> ``root``."""
+
+    minor: Minor
+    root: int
+    seed: int
+    bits: int
+
+
+Witness = NestedMinor | FeatureMinor | VerifiedMinor | Peeling | GeneralPosition
+
+
+@dataclass(frozen=True)
+class AlmostEverywhere:
+    """What decides the conclusion at ``layer``: exactly one of a witness or an obstacle."""
+
+    layer: int
+    samples: int
+    width: int
+    witness: Witness | None = None
+    obstacle: CountingBound | DeadLayer | None = None
+
+
+def decide_almost_everywhere(
+    statement: str, instance: Instance, k: int, hypotheses: Mapping[str, bool | None]
+) -> Finding:
+    """The finding of ``statement`` (theorem-3.5 or extension-a); ``hypotheses`` go into its summary."""
+    N, width = instance.N, instance.network.layer(k).width
+    summary: dict[str, object] = {
+        "layer": k, "samples": N, "width": width, "hypotheses": dict(hypotheses)
+    }  # fmt: skip
+
+    def finding(verdict: str, reason: str, route: str | None, evidence: AlmostEverywhere | None) -> Finding:
+        return Finding(statement, verdict, reason, {**summary, "route": route}, evidence, k)
+
+    counting = counting_bounds(instance.network, instance.need_samples(), k)[0]
+    if counting.bound < N:
+        reason = f"rank F_{k} < N = {N} for every choice of parameters: {counting.sentence}."
+        return finding(REFUTED, reason, counting.kind, AlmostEverywhere(k, N, width, obstacle=counting))
+    dead = find_dead_layer(instance, k)
+    if dead is not None and dead.rank < N:
+        rank = "= 0" if dead.rank == 0 else f"<= {dead.rank}"
+        reason = (
+            f"Layer {dead.layer} is ReLU: on a box of parameters of positive volume (its biases in "
+            f"[{-dead.bound - 1}, {-dead.bound}]) all its units are dead and rank F_{k} {rank}."
+        )
+        return finding(REFUTED, reason, "dead-layer", AlmostEverywhere(k, N, width, obstacle=dead))
+    analytic = hypotheses["analytic"] is True and all(
+        e.kind != "maxpool" for e in instance.network.layers[:k]
+    )
+    witness = _witness(instance, k) if analytic else general_position(instance, k)
+    if witness is None:
+        reason = (
+            "No witness of full rank was found by the routes that apply to these activations."
+            if analytic
+            else f"Layers 1..{k} are not all known to be real analytic, or pool: one witness proves nothing, "
+            "and the hypotheses of the general proof do not all hold here"
+            f" ({', '.join(name for name, value in hypotheses.items() if value is not True)})."
+        )
+        return finding(UNDECIDED, reason, None, None)
+    route, words = _route(witness)
+    reason = (
+        f"rank F_{k} = N = {N} for almost every parameter of layers 1..{k}; {words}."
+        + _context(statement, hypotheses)
+    )  # fmt: skip
+    return finding(PROVED, reason, route, AlmostEverywhere(k, N, width, witness=witness))
+
+
+def _context(statement: str, hypotheses: Mapping[str, bool | None]) -> str:
+    """What the conclusion owes to the theorem, if it is not simply an application of it."""
+    failing = [name for name, value in hypotheses.items() if value is False]
+    unknown = [name for name, value in hypotheses.items() if value is None]
+    name = statement.replace("-", " ").capitalize()
+    if failing:
+        return (
+            f" This is a result for this data, not an application of {name}, whose hypotheses fail "
+            f"({', '.join(failing)})."
+        )
+    return f" The hypotheses not decided here: {', '.join(unknown)}." if unknown else ""
+
+
+def _route(witness: Witness) -> tuple[str, str]:
+    if isinstance(witness, NestedMinor):
+        return "nested specialisation", "witness: nested specialisation"
+    if isinstance(witness, Peeling):
+        return "triangular limit, by peeling", "witness: triangular limit, by peeling"
+    if isinstance(witness, GeneralPosition):
+        return (
+            "general position",
+            "by the general proof: patches at equal positions of layer 1 differ between samples",
+        )
+    if isinstance(witness, VerifiedMinor):
+        return "the given weights, by balls", "witness: the given weights, by balls and a verified inverse"
+    return "the given weights", "witness: the given weights"
+
+
+def _witness(instance: Instance, k: int) -> Witness | None:
+    """All activations of layers 1..k being analytic: the first route that succeeds."""
+    return (
+        _peeling_witness(instance, k)
+        or _nested_witness(instance, k)
+        or _given_witness(instance, k)
+        or general_position(instance, k)
+        or _ball_witness(instance, k)
+    )
+
+
+def _peeling_witness(instance: Instance, k: int) -> Peeling | None:
+    """A complete peeling of layer 1: linear in the data, so it is tried first where it is long work.
+
+    Small instances go to the other routes, whose witnesses are explicit parameters.
+    """
+    activation = instance.network.layer(k).activation
+    if k != 1 or activation is None or activation.name not in PEELED_ACTIVATIONS or not own_bias(instance, 1):
+        return None
+    exact_routes = activation.name in NESTED_ACTIVATIONS or activation.kind != "other"
+    if exact_routes and instance.N <= _PEEL_FROM:
+        return None
+    for seed in range(_PEELING_SEEDS):
+        try:
+            found = peel(instance, seed)
+        except UndecidedError:
+            return None
+        if not found.left:
+            return found
+    return None
+
+
+def _nested_witness(instance: Instance, k: int) -> NestedMinor | None:
+    """Seeds are tried until no softplus layer meets opposite keys and the minor is full."""
+    prime = default_primes(1)[0]
+    root = odd_order_element(prime)
+    # Softplus asks for no two opposite pre-activations among millions: a birthday bound.
+    softplus = any(
+        layer.activation is not None and layer.activation.name == "softplus"
+        for layer in instance.network.layers[:k]
+    )
+    bits = 48 if softplus else 10
+    for attempt in range(_SEEDS):
+        try:
+            image = NestedFeatures(instance, k, attempt, bits).image(prime, root)
+        except UndecidedError:
+            continue
+        minor = rank_mod_p(image, prime)
+        if minor.rank == instance.N:
+            return NestedMinor(minor, root, attempt, bits)
+        if attempt >= 1:
+            return None
+    return None
+
+
+def _given_witness(instance: Instance, k: int) -> FeatureMinor | None:
+    if instance.weights is None:
+        return None
+    try:
+        found = feature_minor(FeatureMatrix(instance, k))
+    except UndecidedError:
+        return None
+    return found if found.rank == instance.N else None
+
+
+def _ball_witness(instance: Instance, k: int) -> VerifiedMinor | None:
+    if instance.weights is None:
+        return None
+    try:
+        found = verified_minor(instance, k)
+    except UndecidedError:
+        return None
+    return found if found is not None and found.rank == instance.N else None

@@ -1,0 +1,222 @@
+"""Ranks by ball arithmetic and verified inverses: true where claimed, silent on singular matrices."""
+
+import copy
+from fractions import Fraction
+
+import mpmath
+import pytest
+from flint import arb_mat, ctx
+
+from exactcnn.certificates import digest, make_certificate
+from exactcnn.checker import check_certificate
+from exactcnn.data.samples import Samples
+from exactcnn.features.balls import feature_balls, verified_minor
+from exactcnn.features.instance import Instance
+from exactcnn.linalg.verified_inverse import VerifiedInverse, verified_inverse
+from exactcnn.network.weights import Weights
+from exactcnn.statements.rank import decide_rank
+from tests.statements.instances import conv, given, instance, network, random_rows, rng
+
+SHIFTED = {"name": "custom", "expression": "atan(t) + pi/2"}
+OTHERS = ["softplus", "gelu", "arctan", {"name": "softplus", "alpha": "3/2"}, SHIFTED,
+          {"name": "custom", "expression": "t*exp(-t**2) + tanh(t/3)"}]  # fmt: skip
+ORACLE = {
+    "sigmoid": lambda t: 1 / (1 + mpmath.exp(-t)),
+    "softplus": lambda t: mpmath.log1p(mpmath.exp(t)),
+    "gelu": lambda t: t * mpmath.ncdf(t),
+    "relu": lambda t: max(t, mpmath.mpf(0)),
+    "square": lambda t: t * t,
+    "elu": lambda t: t if t > 0 else mpmath.expm1(t),
+}
+
+
+def features_by_mpmath(inst, k):
+    """F_k at the current precision of mpmath, from the definition of the network alone."""
+    net = inst.network
+    rows = [
+        [mpmath.mpf(int(v)) / inst.samples.x.denominator for v in row] for row in inst.samples.x.numerators
+    ]
+    for layer in net.layers[:k]:
+        patches = layer.patches.indices.tolist()
+        if layer.kind == "maxpool":
+            rows = [[max(row[u] for u in patch if u < len(row)) for patch in patches] for row in rows]
+            continue
+        entry, sigma = inst.weights[layer.index], ORACLE[layer.activation.name]
+        W = [[mpmath.mpf(int(v)) / entry.W.denominator for v in line] for line in entry.W.numerators]
+        b = [mpmath.mpf(int(v)) / entry.b.denominator for v in entry.b.numerators]
+        out = []
+        for row in rows:
+            padded = [*row, *[mpmath.mpf(0)] * (1 + max(map(max, patches)))]
+            padded[len(row) :] = [mpmath.mpf(0)] * (len(padded) - len(row))
+            units = []
+            for p, patch in enumerate(patches):
+                x = [padded[u] if u < len(row) else mpmath.mpf(0) for u in patch]
+                for t in range(layer.filters):
+                    g = sum(x[r] * W[r][t] for r in range(len(x)))
+                    bias = b[t] if layer.bias == "filter" else b[p * layer.filters + t]
+                    units.append(sigma(g + bias))
+            out.append(units)
+        rows = out
+    return rows
+
+
+@pytest.mark.parametrize("top", ["softplus", "gelu", "sigmoid", "elu"])
+@pytest.mark.parametrize("below", ["relu", "sigmoid", "gelu", "square"])
+def test_balls_contain_the_features(below, top):
+    """Every ball contains the value of a 200-digit evaluation from the definition, pooling included."""
+    net = network(
+        [1, 4, 4],
+        conv(2, below, kernel=2, padding=1, bias="filter"),
+        {"kind": "maxpool", "kernel": 2, "padding": 1},
+        conv(3, top, kernel=2),
+    )
+    inst = instance(net, random_rows(rng(1), 4, 16, -3, 3))
+    units = [0, 5, 7, net.widths[3] - 1]
+    balls = feature_balls(inst, 3, 90, units)
+    with mpmath.workdps(200):
+        exact = features_by_mpmath(inst, 3)
+        for row, line in zip(balls, exact, strict=True):
+            for ball, unit in zip(row, units, strict=True):
+                with ctx.workprec(200):
+                    ends = ball.lower(), ball.upper()
+                low, high = (mpmath.mpf(str(end.str(80, radius=False))) for end in ends)
+                slack = mpmath.mpf(10) ** -70  # digits of the printed ends
+                assert low - slack <= line[unit] <= high + slack
+                assert high - low < mpmath.mpf(10) ** -15
+
+
+@pytest.mark.parametrize("activation", OTHERS, ids=str)
+@pytest.mark.parametrize("depth", [1, 2])
+def test_proved_and_checked(activation, depth):
+    """Full rank at given weights, deep and custom too, with a certificate the checker accepts."""
+    layers = [conv(4, activation, kernel=2), {"kind": "dense", "units": 9, "activation": activation}]
+    inst = instance(network([5], *layers), random_rows(rng(depth), 7, 5, -2, 2))
+    finding = decide_rank(inst, depth)
+    assert finding.verdict == "proved"
+    assert check_certificate(make_certificate(inst, [finding])).outcome == "VERIFIED"
+
+
+def singular_cases():
+    r = rng(5)
+    rows = random_rows(r, 6, 3, -3, 3)
+    affine = network(
+        [3], {"kind": "dense", "units": 9, "activation": {"name": "custom", "expression": "2*t + 1"}}
+    )
+    yield "an affine activation: rank 4", instance(affine, rows), 4
+    cubic = network(
+        [1], {"kind": "dense", "units": 9, "activation": {"name": "custom", "expression": "t**3"}}
+    )
+    yield "cubics in one variable: rank 4", instance(cubic, [[n] for n in range(7)]), 4
+    gelu = network([3], {"kind": "dense", "units": 9, "activation": "gelu"})
+    equal = given(gelu, ([[1] * 9] * 3, [2] * 9))
+    yield "all units equal: rank 1", instance(gelu, rows, equal), 1
+    duplicated = network([3], conv(3, "arctan", kernel=2))
+    yield "duplicated samples: rank 4", instance(duplicated, [*rows[:4], rows[1], rows[2]]), 4
+    shared = network([4], conv(3, "gelu", kernel=2, bias="filter"))
+    yield "constant images, shared biases: rank 3", instance(shared, [[n] * 4 for n in range(5)]), 3
+
+
+@pytest.mark.parametrize(
+    "why, inst, rank", list(singular_cases()), ids=lambda v: v if isinstance(v, str) else ""
+)
+def test_deficient_matrices_are_never_proved(why, inst, rank):
+    """The exact rank is found as a lower bound, nothing above it, and its certificate is accepted."""
+    finding = decide_rank(inst, 1)
+    assert finding.verdict != "proved"
+    assert finding.summary["lower"] == rank
+    assert check_certificate(make_certificate(inst, [finding])).outcome == "VERIFIED"
+
+
+def test_ill_conditioned_matrices_take_more_bits():
+    """Nearly equal samples: float64 sees rank 1, a few hundred bits prove rank 4."""
+    net = network([1], {"kind": "dense", "units": 8, "activation": "softplus"})
+    rows = [[(1 << 40) + n] for n in range(4)]
+    inst = instance(net, rows)
+    inst = Instance(net, Samples(inst.samples.x.scaled(Fraction(1, 1 << 40)), None, (1,)), inst.weights)
+    found = verified_minor(inst, 1)
+    assert found is not None
+    assert found.rank == 4
+    assert found.precision > 150
+    finding = decide_rank(inst, 1)
+    assert check_certificate(make_certificate(inst, [finding])).outcome == "VERIFIED"
+
+
+def test_beyond_its_size_the_route_declines():
+    """701 samples: None, not an hour of work."""
+    net = network([2], {"kind": "dense", "units": 701, "activation": "gelu"})
+    inst = instance(net, [[n, n * n] for n in range(701)])
+    assert verified_minor(inst, 1) is None
+
+
+def test_verified_inverse_alone():
+    """Non-singular yes; singular, and singular within the radius, never."""
+    with ctx.workprec(100):
+        assert verified_inverse(arb_mat([[1, 2], [3, 4]])) is not None
+        assert verified_inverse(arb_mat([[1, 2], [2, 4]])) is None
+        wide = arb_mat([["1 +/- 0.6", 0], [0, 1]])
+        assert verified_inverse(wide) is None
+        assert not VerifiedInverse(((1, 0), (0, 1)), 0).holds_for(arb_mat([[0, 0], [0, 1]]))
+
+
+def _base():
+    net = network([4], conv(3, "gelu", kernel=2))
+    inst = instance(net, random_rows(rng(2), 5, 4, -2, 2))
+    return inst, make_certificate(inst, [decide_rank(inst, 1)])
+
+
+def _forgeries():
+    yield "a row of the inverse is 0", lambda e: e["inverse"].__setitem__(0, [0] * 5)
+    yield "two rows of the inverse exchanged", lambda e: e["inverse"].reverse()
+    yield (
+        "an entry of the inverse moved by 2^scale",
+        lambda e: e["inverse"][0].__setitem__(0, e["inverse"][0][0] + (1 << e["scale"])),
+    )
+    yield "another scale", lambda e: e.update(scale=e["scale"] - 2)
+    yield "a column twice", lambda e: e["columns"].__setitem__(1, e["columns"][0])
+    yield "a column out of range", lambda e: e["columns"].__setitem__(-1, 99)
+    yield "a row twice", lambda e: e["rows"].__setitem__(1, 0)
+    yield (
+        "too few places",
+        lambda e: e.update(precision=16) or e["inverse"].__setitem__(0, [str(1 << 60)] * 5),
+    )
+    yield "one row less", lambda e: (e["rows"].pop(), e["columns"].pop(), [r.pop() for r in e["inverse"]])
+    yield "not square", lambda e: e["inverse"].pop()
+
+
+@pytest.mark.parametrize("attack, change", list(_forgeries()), ids=lambda v: v if isinstance(v, str) else "")
+def test_forged_inverses_are_rejected(attack, change):
+    _, certificate = _base()
+    assert check_certificate(certificate).outcome == "VERIFIED"
+    forged = copy.deepcopy(certificate)
+    change(forged["claims"][0]["evidence"]["lower"])
+    assert check_certificate(forged).outcome == "REJECTED"
+
+
+@pytest.mark.parametrize("activation", ["gelu", "sigmoid", "softplus"])
+def test_a_singular_matrix_has_no_inverse_to_forge(activation):
+    """The identity, the float pseudo-inverse or anything else: equal samples are rejected."""
+    net = network([2], {"kind": "dense", "units": 4, "activation": activation})
+    good = instance(net, [[1, 2], [2, 1], [0, 3]])
+    certificate = make_certificate(good, [decide_rank(good, 1)])
+    lower = {
+        "kind": "verified-inverse", "precision": 200, "rows": [0, 1, 2], "columns": [0, 1, 2],
+        "scale": 0, "inverse": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    }  # fmt: skip
+    for attempt in ([[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[0] * 3] * 3, [[5, -3, 2], [-1, 4, 1], [7, 7, -9]]):
+        forged = copy.deepcopy(certificate)
+        forged["instance"]["data"]["rows"][2] = forged["instance"]["data"]["rows"][0]
+        for key in ("data", "weights", "network"):
+            forged["digests"][key] = digest(forged["instance"][key])
+        forged["digests"]["instance"] = digest(forged["instance"])
+        forged["claims"][0]["evidence"]["lower"] = {**lower, "inverse": attempt}
+        assert check_certificate(forged).outcome == "REJECTED"
+
+
+def test_weights_matter():
+    """The certificate of one seed does not pass for another."""
+    inst, certificate = _base()
+    other = copy.deepcopy(certificate)
+    other["instance"]["weights"] = Weights.from_seed(inst.network, 1, 8).to_json(1)
+    other["digests"]["weights"] = digest(other["instance"]["weights"])
+    other["digests"]["instance"] = digest(other["instance"])
+    assert check_certificate(other).outcome == "REJECTED"
