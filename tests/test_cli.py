@@ -529,7 +529,9 @@ def test_a_closed_pipe_is_no_refutation():
 
 def test_explicit_weights_are_saved_and_come_back(run):
     """theorem-3.4 exhibits weights; the file is what --weights reads."""
-    found = run("verify", "relu.toml", "--data", "d.csv", "--statement", "theorem-3.4", "--save-weights", "w.json")
+    found = run(
+        "verify", "relu.toml", "--data", "d.csv", "--statement", "theorem-3.4", "--save-weights", "w.json"
+    )
     assert (found.code, found.err) == (0, "")
     assert run("verify", "relu.toml", "--data", "d.csv", "--weights", "w.json").code == 0
 

@@ -7,9 +7,10 @@ How the rank is decided, in this order:
   a counting bound of theory 2.2;
 * ``rational-rank``: F_k is rational and FLINT's rank over Z is exact;
 * ``kernel``: the statement `rank` of the library, kernel vectors from above;
-* ``sigma-min``: no exact route, but the certified lower bound of sigma_min is positive, so the
-  rank is N (softplus, gelu, arctan, user-defined activations; a float64 proof, which
-  ``exactcnn verify`` does not repeat);
+* ``verified-inverse``: the same statement by balls (softplus, gelu, arctan, user-defined
+  activations, exponential ones below layer k);
+* ``sigma-min``: all this decides nothing, but the certified lower bound of sigma_min is positive,
+  so the rank is N (a float64 proof, which ``exactcnn verify`` does not repeat);
 * ``undecided``: rank_lower and rank_upper say what is known, the rank stays empty.
 
 Rows are what a worker sends back: plain numbers, no reference to their cell.
@@ -18,6 +19,7 @@ Rows are what a worker sends back: plain numbers, no reference to their cell.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -25,25 +27,27 @@ import numpy as np
 
 from exactcnn.arithmetic import enclosures
 from exactcnn.arithmetic.enclosures import Enclosure
-from exactcnn.arithmetic.exponentials import EXPONENTIALS
+from exactcnn.arithmetic.exponentials import exponential_feature
 from exactcnn.arithmetic.modular import residues
 from exactcnn.arithmetic.primes import LARGEST_PRIME, odd_order_element
 from exactcnn.errors import UndecidedError
+from exactcnn.features.balls import VerifiedMinor, feature_balls
 from exactcnn.features.bounds import counting_bounds
 from exactcnn.features.instance import Instance
 from exactcnn.features.matrix import FeatureMatrix
+from exactcnn.features.minors import FeatureMinor
 from exactcnn.linalg.batched_rank import batched_ranks
 from exactcnn.network.weights import Weights
 from exactcnn.sampling.batches import Plan, field_image, plan
 from exactcnn.sampling.campaign import Chunk
 from exactcnn.sampling.cells import Cell
-from exactcnn.sampling.singular import activation_enclosure, rounded_outwards, smallest_singular_values
+from exactcnn.sampling.singular import float_enclosure, rounded_outwards, smallest_singular_values
 from exactcnn.statements.rank import RankEvidenceOfLayer, decide_rank
 
 __all__ = ["Row", "rows_of"]
 
-# Entries above which a table of Arb values is not made for one matrix.
-_LARGEST_BALL_MATRIX = 2_000_000
+# Entries above which F_k is not made of Arb balls once more, for sigma_min; and their bits.
+_LARGEST_BALL_MATRIX, _BALL_PRECISION = 2_000_000, 96
 # Columns beyond 4 N are first left out: N random ones nearly always carry the rank.
 _MANY = 4
 _GOLDEN = 0.6180339887
@@ -183,9 +187,11 @@ def _rational_rank(values: np.ndarray, rank: int) -> _Rank:
 def _by_statement(instance: Instance, k: int) -> _Rank:
     evidence = decide_rank(instance, k).evidence
     assert isinstance(evidence, RankEvidenceOfLayer)
-    prime = None if evidence.minor is None else evidence.minor.minor.prime
+    prime = evidence.minor.minor.prime if isinstance(evidence.minor, FeatureMinor) else None
     how = "kernel" if evidence.lower == evidence.upper else "undecided"
-    if evidence.lower == min(instance.N, evidence.width):
+    if isinstance(evidence.minor, VerifiedMinor):
+        how = "verified-inverse"
+    elif evidence.lower == min(instance.N, evidence.width):
         how = "minor"
     return _Rank(evidence.lower, evidence.upper, how, prime)
 
@@ -209,9 +215,9 @@ def _single(held: _Held, seed: int, sigma: bool) -> Row:
     try:
         features = FeatureMatrix(instance, cell.k)
     except UndecidedError:
-        found = _Rank(0, _counting_upper(held), "undecided", None)
+        found = _by_statement(instance, cell.k)
         if sigma and found.upper == cell.N:
-            bound = _sigma_without_matrix(cell, seed)
+            bound = _sigma_by_balls(instance, cell.k)
         return _row(cell, seed, found, dead, bound, sigma)
     if features.domain == "exponential":
         found = _by_statement(instance, cell.k)
@@ -232,38 +238,33 @@ def _single(held: _Held, seed: int, sigma: bool) -> Row:
     return _row(cell, seed, found, dead, bound, sigma)
 
 
-def _sigma_without_matrix(cell: Cell, seed: int) -> tuple[float, float] | None:
-    """For an activation outside the exact domains, above rational layers; else None."""
-    from exactcnn.features.forward import exact_values
-
+def _sigma_by_balls(instance: Instance, k: int) -> tuple[float, float] | None:
+    """sigma_min where F_k is known in balls only."""
+    if instance.N * max(instance.network.widths[1:]) > _LARGEST_BALL_MATRIX:
+        return None
     try:
-        G, _ = exact_values(_instance(cell, seed), cell.k, before_activation=True)
-        return _sigma_bounds_of(cell, G.numerators[None], G.denominator)[0]
+        F = float_enclosure(feature_balls(instance, k, _BALL_PRECISION))
     except UndecidedError:
         return None
+    low, high = smallest_singular_values(Enclosure(F.mid[None], F.rad[None]))
+    return float(low[0]), float(high[0])
 
 
-def _sigma_bounds(made: Plan, values: np.ndarray) -> list[tuple[float, float] | None]:
+def _sigma_bounds(made: Plan, values: np.ndarray) -> list[tuple[float, float]]:
     if not len(values):
         return []
     return _sigma_bounds_of(made.cell, values, made.denominator)
 
 
-def _sigma_bounds_of(
-    cell: Cell, numerators: np.ndarray, denominator: int
-) -> list[tuple[float, float] | None]:
-    """sigma_min of F_k (rational) or of sigma_k of the pre-activations, for a stack (B, N, n)."""
+def _sigma_bounds_of(cell: Cell, numerators: np.ndarray, denominator: int) -> list[tuple[float, float]]:
+    """sigma_min of F_k (rational) or of sigma_k (exponential) of the pre-activations, (B, N, n)."""
     activation = cell.network.layer(cell.k).activation
     F: Enclosure
     if activation is None or activation.kind == "rational":
         F = enclosures.enclose(numerators, denominator)
-    elif activation.name not in EXPONENTIALS and numerators[0].size > _LARGEST_BALL_MATRIX:
-        return [None] * len(numerators)
     else:
-        try:
-            F = activation_enclosure(activation, numerators, denominator)
-        except UndecidedError:
-            return [None] * len(numerators)
+        alpha = dict(activation.parameters).get("alpha", Fraction(1))
+        F = exponential_feature(activation.name, enclosures.enclose(numerators, denominator), alpha)
     low, high = smallest_singular_values(F)
     return list(zip(low.tolist(), high.tolist(), strict=True))
 

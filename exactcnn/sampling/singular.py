@@ -28,16 +28,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from exactcnn.arithmetic.enclosures import Enclosure, enclose
-from exactcnn.arithmetic.exponentials import EXPONENTIALS, exponential_feature
-from exactcnn.network.activations import Activation
+from exactcnn.arithmetic.enclosures import Enclosure
 
-__all__ = ["activation_enclosure", "rounded_outwards", "smallest_singular_values"]
+__all__ = ["float_enclosure", "rounded_outwards", "smallest_singular_values"]
 
 _U = 2.0**-53
 _TINY = 2.0**-500
@@ -126,34 +123,18 @@ def _departure(U: np.ndarray, norm: np.ndarray, inner: int) -> np.ndarray:
     return bound
 
 
-def activation_enclosure(activation: Activation, numerators: np.ndarray, denominator: int) -> Enclosure:
-    """sigma(n / D) for integers n: our own float64 exp where that does, else Arb at 80 bits.
-
-    UndecidedError for a user's expression that cannot be enclosed at one of the points.
-    """
-    if activation.name in EXPONENTIALS:
-        alpha = dict(activation.parameters).get("alpha", Fraction(1))
-        return exponential_feature(activation.name, enclose(numerators, denominator), alpha)
-    from flint import ctx
-
-    from exactcnn.network.activations.balls import ball_of_fraction
-
-    # Few different numbers are met with few bits: each is enclosed once.
-    different, places = np.unique(numerators, return_inverse=True)
-    mids, rads = np.empty(len(different)), np.empty(len(different))
-    with ctx.workprec(80):
-        for index, n in enumerate(different.tolist()):
-            mids[index], rads[index] = _floats(activation.ball(ball_of_fraction(Fraction(n, denominator))))
-    places = places.reshape(numerators.shape)
-    return Enclosure(mids[places], rads[places])
-
-
-def _floats(ball: Any) -> tuple[float, float]:
-    if not ball.is_finite():
-        return 0.0, float("inf")
-    mid, rad = float(ball.mid()), float(ball.rad())
-    # Both conversions are off by at most an ulp, or by the least subnormal.
-    return mid, (rad + abs(mid) * 2.0**-51) * _SLACK + 2.0**-1000
+def float_enclosure(balls: list[list[Any]]) -> Enclosure:
+    """A matrix of flint.arb balls as floats; a ball that is not finite gets an infinite radius."""
+    shape = (len(balls), len(balls[0]))
+    found = Enclosure(np.zeros(shape), np.full(shape, np.inf))
+    for i, row in enumerate(balls):
+        for j, ball in enumerate(row):
+            if ball.is_finite():
+                mid = float(ball.mid())
+                found.mid[i, j] = mid
+                # Both conversions are off by at most an ulp, or by the least subnormal.
+                found.rad[i, j] = (float(ball.rad()) + abs(mid) * 2.0**-51) * _SLACK + 2.0**-1000
+    return found
 
 
 def rounded_outwards(low: float, high: float) -> tuple[float, float | None]:

@@ -7,13 +7,14 @@ from fractions import Fraction
 import mpmath
 import numpy as np
 import pytest
+from flint import arb
 
 from exactcnn.arithmetic.enclosures import Enclosure
 from exactcnn.arithmetic.exponentials import EXPONENTIALS, decaying, exponential_feature
 from exactcnn.errors import MisuseError
 from exactcnn.network.activations import Activation
 from exactcnn.sampling.intervals import clopper_pearson
-from exactcnn.sampling.singular import activation_enclosure, rounded_outwards, smallest_singular_values
+from exactcnn.sampling.singular import float_enclosure, rounded_outwards, smallest_singular_values
 
 RNG = np.random.default_rng(3)
 
@@ -130,7 +131,7 @@ def test_other_activations_by_balls(record):
     """Arb's balls become floats that still enclose."""
     activation = Activation.from_json(record)
     numerators = np.array([[-50, -3, 0, 7, 7, 1000]])
-    found = activation_enclosure(activation, numerators, 8)
+    found = float_enclosure([[activation.ball(arb(n) / 8) for n in row] for row in numerators.tolist()])
     with mpmath.workdps(40):
         rules = {
             "softplus": lambda t: mpmath.log1p(mpmath.exp(t)),
@@ -142,6 +143,7 @@ def test_other_activations_by_balls(record):
             true = rules[activation.name](mpmath.mpf(n) / 8)
             assert abs(mpmath.mpf(float(found.mid[0, i])) - true) <= mpmath.mpf(float(found.rad[0, i]))
     assert found.rad.max() < 1e-12
+    assert float_enclosure([[arb("nan")]]).rad[0, 0] == np.inf
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from sympy import QQ
 from sympy.polys.matrices import DomainMatrix
 
 import exactcnn
+from exactcnn.errors import UndecidedError
 from exactcnn.linalg.batched_rank import batched_ranks
 from exactcnn.network.weights import Weights
 from exactcnn.sampling import batches, draws
@@ -158,20 +159,33 @@ def test_exponential_features(activation):
                 assert evidence.lower <= row.rank <= evidence.upper
 
 
-def test_what_has_no_exact_field():
-    """Softplus is decided by sigma_min or not at all, and never guessed."""
+def test_what_has_no_exact_field(monkeypatch):
+    """Softplus is decided by balls, else by sigma_min, else not at all: never guessed."""
     net = network(conv(2, activation="softplus"))
+    rows = rows_for(net, PIXELS[:4], draws=3, sigma=True)
+    assert {(row.rank, row.decided_by, row.prime) for row in rows} == {(4, "verified-inverse", None)}
+    assert all(row.sigma_low > 0 for row in rows)
+    twice = rows_for(net, PIXELS[[0, 0, 1]], draws=2, sigma=True)
+    assert {(row.rank, row.decided_by, row.sigma_high) for row in twice} == {(2, "verified-inverse", 0.0)}
+    below = network(conv(2, activation="sigmoid"), dense(8, "relu"))
+    (row,) = rows_for(below, PIXELS[:4], k=2, draws=1, sigma=True)
+    weights = Weights.from_seed(below, 0)
+    evidence = decide_rank(exactcnn.Instance(below, exactcnn.samples(PIXELS[:4]), weights), 2).evidence
+    assert (row.rank or row.lower, row.rank or row.upper) == (evidence.lower, evidence.upper)
+    assert row.dead_units is None
+
+    def no_balls(*arguments):
+        raise UndecidedError("no balls today")
+
+    monkeypatch.setattr("exactcnn.statements.rank.verified_minor", no_balls)
+    certified = rows_for(net, PIXELS[:4], draws=3, sigma=True)
+    assert {(row.rank, row.decided_by, row.prime) for row in certified} == {(4, "sigma-min", None)}
+    assert [row.sigma_low for row in certified] == [row.sigma_low for row in rows]
     plain = rows_for(net, PIXELS[:4], draws=3)
     assert {(row.rank, row.lower, row.upper, row.decided_by) for row in plain} == {(None, 0, 4, "undecided")}
     assert {row.sigma_low for row in plain} == {None}
-    certified = rows_for(net, PIXELS[:4], draws=3, sigma=True)
-    assert {(row.rank, row.decided_by, row.prime) for row in certified} == {(4, "sigma-min", None)}
-    assert all(row.sigma_low > 0 for row in certified)
     twice = rows_for(net, PIXELS[[0, 0, 1]], draws=2, sigma=True)
     assert {(row.rank, row.lower, row.upper, row.sigma_high) for row in twice} == {(None, 0, 2, 0.0)}
-    below = network(conv(2, activation="sigmoid"), dense(8, "relu"))
-    (row,) = rows_for(below, PIXELS[:4], k=2, draws=1, sigma=True)
-    assert row == draws.Row(0, None, "undecided", 0, 4, None, None, None, None)
 
 
 def test_numbers_beyond_64_bits():
