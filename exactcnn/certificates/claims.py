@@ -207,6 +207,7 @@ def _(evidence: AlmostEverywhere, finding: Finding, instance: Instance) -> Claim
             "kind": "triangular",
             "seed": witness.seed,
             "bits": witness.bits,
+            "shared": witness.shared,
             "order": list(witness.order),
             "units": list(witness.units),
         }

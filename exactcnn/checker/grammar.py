@@ -100,6 +100,12 @@ def text(value: Any, path: str) -> str:
     return value
 
 
+def boolean(value: Any, path: str) -> bool:
+    if type(value) is not bool:
+        raise Malformed(f"{path}: expected true or false, found {show(value)}")
+    return value
+
+
 def hexadecimal(value: Any, path: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{64}", text(value, path)):
         raise Malformed(f"{path}: expected 64 lower-case hexadecimal digits, found {show(value)}")
@@ -228,7 +234,7 @@ ALMOST = tagged("kind", {
     "nested": {"lower": tagged("kind", {
         "minor": NESTED, "minor-fiat-shamir": {**NESTED, "solutions": array(INDICES)}})},
     "general-position": {},
-    "triangular": {"seed": SEED, "bits": integer(1, 61), "order": INDICES, "units": INDICES},
+    "triangular": {"seed": SEED, "bits": integer(1, 61), "shared": boolean, "order": INDICES, "units": INDICES},
     "dead-layer": {"layer": integer(1), "bound": integer(1)}})
 POLY = array(pair(integer(), array(pair(INDEX, integer(1)))), 1)
 GUPPER = tagged("kind", {

@@ -25,7 +25,7 @@ def check_order(instance: Instance, layer: Layer, evidence: dict[str, Any], path
     budget.spend(20 * size + 10 * count, path)
     budget.hold(2 * size + layer.patch_count, path)
     flat = odd_numerators(f"exactcnn/peeling/1/{evidence['seed']}", evidence["bits"], size)
-    filters, gathers = [flat[t::T] for t in range(T)], layer.patches(budget)
+    filters, gathers = [flat[0 if evidence["shared"] else t :: T] for t in range(T)], layer.patches(budget)
     owned: dict[int, list[tuple[int, int]]] = {}  # position -> (place in the order, filter)
     for place, unit in enumerate(units):
         owned.setdefault(unit // T, []).append((place, unit % T))

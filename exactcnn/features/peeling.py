@@ -41,6 +41,7 @@ class Peeling:
     """``order`` of the peeled samples, first to last, and the ``units`` h = p T + t they own.
 
     ``left`` are the samples that no unit could take off; the witness is complete if there are none.
+    ``shared``: all filters have the direction of filter 0.
     """
 
     order: tuple[int, ...]
@@ -48,6 +49,7 @@ class Peeling:
     left: tuple[int, ...]
     seed: int
     bits: int
+    shared: bool = False
 
 
 def directions(layer: Layer, seed: int, bits: int) -> np.ndarray:

@@ -134,6 +134,24 @@ def test_what_cannot_be_peeled_is_left():
     assert decide("theorem-3.5", inst)[0].verdict == "refuted"
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_one_direction_for_all_filters(monkeypatch, shared):
+    """From _STREAM_FROM samples on all filters share a direction; the certificate says so and is bound to it."""
+    monkeypatch.setattr(almost_everywhere, "_PEEL_FROM", 0)
+    monkeypatch.setattr(almost_everywhere, "_STREAM_FROM", 0 if shared else 10**9)
+    net = network([1, 5, 5], conv(3, "sigmoid", kernel=2))
+    inst = Instance(net, exactcnn.samples(random_rows(rng(3), 30, 25, 0, 255)))
+    (finding,) = decide("theorem-3.5", inst)
+    certificate = make_certificate(inst, [finding])
+    evidence = certificate["claims"][0]["evidence"]
+    assert evidence["shared"] is shared
+    assert check_certificate(certificate).outcome == "VERIFIED"
+    evidence["shared"] = not shared
+    assert check_certificate(certificate).outcome == "REJECTED"
+    evidence["shared"] = 1
+    assert check_certificate(certificate).outcome == "MALFORMED"
+
+
 def test_large_integers_are_undecided_not_rounded():
     """Data beyond 2^53 would round in float64: the route declines."""
     net = network([2], {"kind": "dense", "units": 5, "activation": "gelu"})
