@@ -81,6 +81,7 @@ def verify(
     weights: Weights | str | Path | None = None,
     seed: int = 0,
     bits: int = DEFAULT_BITS,
+    distribution: str = "uniform",
     statements: Sequence[str] = ("rank",),
     layer: int | None = None,
 ) -> Result:
@@ -88,7 +89,9 @@ def verify(
     embedded network on the embedded digits.
 
     ``data``: Samples, an array, nested lists, or None (digits).  ``weights``: Weights, a
-    file, or None for seeded ones.  ``layer``: k, or None for each statement's own choice.
+    file, or None for weights of ``bits`` bits drawn from ``seed`` by ``distribution``
+    ("uniform", "gaussian", "he", "sparse:1/4", "integer:3").  ``layer``: k, or None for each
+    statement's own choice.
     Raises MalformedError or MisuseError (both ValueError) for bad input.
     """
     from exactcnn.data import load_digits
@@ -98,7 +101,7 @@ def verify(
     if isinstance(weights, (str, Path)):
         weights = Weights.from_file(network, weights)
     elif weights is None:
-        weights = Weights.from_seed(network, seed, bits)
+        weights = Weights.from_seed(network, seed, bits, distribution)
     instance = Instance(network, loaded, weights)
     for name in statements:
         if name not in STATEMENTS:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from exactcnn.features.instance import Instance
+    from exactcnn.network.weights import Seed
     from exactcnn.statements import Finding
 
 __all__ = ["describe", "finding_record", "print_findings", "working"]
@@ -58,8 +59,15 @@ def describe(instance: Instance) -> dict[str, Any]:
         "parameters": instance.network.parameter_count,
         "samples": instance.N,
         "data": samples.source,
-        "weights": "file" if origin is None else {"seed": origin.seed, "bits": origin.bits},
+        "weights": "file" if origin is None else _origin_record(origin),
     }
+
+
+def _origin_record(origin: Seed) -> dict[str, Any]:
+    record: dict[str, Any] = {"seed": origin.seed, "bits": origin.bits}
+    if origin.distribution.name != "uniform":
+        record["distribution"] = origin.distribution.text
+    return record
 
 
 def finding_record(finding: Finding, asked: bool) -> dict[str, Any]:
@@ -86,6 +94,8 @@ def print_findings(
     weights = (
         "weights from file" if origin is None else f"weights from seed {origin.seed}, {origin.bits} bits"
     )
+    if origin is not None and origin.distribution.name != "uniform":
+        weights += f", {origin.distribution.text}"
     console.print(
         escape(f"{instance.N} samples of {instance.need_samples().source}; {weights}"), highlight=False
     )

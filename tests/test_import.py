@@ -23,6 +23,11 @@ HEAVY = {
     "mpmath",
     "safetensors",
     "hypothesis",
+    "joblib",
+    "threadpoolctl",
+    "dask",
+    "distributed",
+    "pyarrow",
 }
 
 

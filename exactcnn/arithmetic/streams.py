@@ -11,7 +11,28 @@ import hashlib
 
 import numpy as np
 
-__all__ = ["filter_residues", "symmetric_odd_numerators", "uniform_residues"]
+__all__ = [
+    "filter_residues",
+    "octets",
+    "odd_numerators",
+    "symmetric_odd_numerators",
+    "uniform_residues",
+    "words",
+]
+
+
+def octets(message: str, count: int) -> bytes:
+    """The first ``count`` bytes of the stream of ``message``."""
+    return hashlib.shake_256(message.encode("ascii")).digest(count)
+
+
+def words(message: str, count: int) -> np.ndarray:
+    """The first ``count`` 8-byte big-endian words of the stream, uint64.
+
+    >>> words("exactcnn", 1).tolist()
+    [17572578147083751904]
+    """
+    return np.frombuffer(octets(message, 8 * count), dtype=">u8").astype(np.uint64)
 
 
 def symmetric_odd_numerators(message: str, count: int, bits: int) -> np.ndarray:
@@ -23,13 +44,18 @@ def symmetric_odd_numerators(message: str, count: int, bits: int) -> np.ndarray:
     >>> symmetric_odd_numerators("exactcnn/weights/1/0/1/W", 4, 3).tolist()
     [5, -7, 1, 3]
     """
+    return odd_numerators(octets(message, count * ((bits + 7) // 8)), bits)
+
+
+def odd_numerators(raw: bytes, bits: int) -> np.ndarray:
+    """The bytes of one or more streams as the numerators of ``symmetric_odd_numerators``."""
     width = (bits + 7) // 8
-    raw = hashlib.shake_256(message.encode("ascii")).digest(count * width)
-    octets = np.frombuffer(raw, dtype=np.uint8).reshape(count, width)
+    count = len(raw) // width
+    columns = np.frombuffer(raw, dtype=np.uint8).reshape(count, width)
     if bits <= 61:
         values = np.zeros(count, dtype=np.int64)
         for column in range(width):
-            values = (values << 8) | octets[:, column].astype(np.int64)
+            values = (values << 8) | columns[:, column].astype(np.int64)
             if column == 0 and bits % 8:
                 values &= (1 << (bits % 8)) - 1
         result: np.ndarray = 2 * values + (1 - (1 << bits))

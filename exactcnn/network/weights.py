@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from exactcnn.arithmetic.rationals import RationalArray
-from exactcnn.arithmetic.streams import symmetric_odd_numerators
 from exactcnn.arithmetic.texts import json_integer
 from exactcnn.errors import MalformedError, MisuseError
+from exactcnn.network.distributions import Distribution
 from exactcnn.network.layers import Layer, Window
 from exactcnn.network.network import Network
 
@@ -40,10 +40,11 @@ class LayerWeights:
 
 @dataclass(frozen=True)
 class Seed:
-    """Where seeded weights come from: SHAKE-256 of the seed, ``bits`` bits each."""
+    """Where seeded weights come from: SHAKE-256 of the seed, ``bits`` bits each, by ``distribution``."""
 
     seed: int
     bits: int
+    distribution: Distribution = field(default_factory=Distribution)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +62,20 @@ class Weights:
         return entry
 
     @staticmethod
-    def from_seed(network: Network, seed: int = 0, bits: int = DEFAULT_BITS) -> Weights:
-        """Odd multiples of 2^-bits in (-1, 1), drawn from SHAKE-256 (FORMAT.md section 4)."""
+    def from_seed(
+        network: Network,
+        seed: int = 0,
+        bits: int = DEFAULT_BITS,
+        distribution: Distribution | str = "uniform",
+    ) -> Weights:
+        """Drawn from SHAKE-256, the same on every machine; see :mod:`exactcnn.network.distributions`.
+
+        ``uniform``, odd multiples of 2^-bits in (-1, 1), is FORMAT.md's (section 4).
+        """
         if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64:
             raise MisuseError("seed", "an integer from 0 to 2^64 - 1", seed)
-        if isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= 64:
-            raise MisuseError("bits", "an integer from 1 to 64", bits)
+        law = Distribution.parse(distribution)
+        bits = law.check_bits(bits)
         entries: list[LayerWeights | None] = []
         for layer in network.layers:
             shape = layer.weight_shape
@@ -77,14 +86,14 @@ class Weights:
                 raise MalformedError(
                     layer.field, f"at most {_LARGEST_LAYER} seeded weights", layer.parameter_count
                 )
-            prefix = f"exactcnn/weights/1/{seed}/{layer.index}"
-            W = symmetric_odd_numerators(f"{prefix}/W", shape[0] * shape[1], bits).reshape(shape)
+            prefixes, denominator = [law.prefix(seed, layer.index)], law.denominator(bits)
+            W = law.draw(prefixes, "W", shape[0] * shape[1], bits, shape[0]).reshape(shape)
             b = None
             if layer.bias != "none":
-                drawn = symmetric_odd_numerators(f"{prefix}/b", layer.bias_length, bits)
-                b = RationalArray.from_integers(drawn, 1 << bits)
-            entries.append(LayerWeights(RationalArray.from_integers(W, 1 << bits), b))
-        return Weights(tuple(entries), Seed(seed, bits))
+                drawn = law.draw(prefixes, "b", layer.bias_length, bits, shape[0])[0]
+                b = RationalArray.from_integers(drawn, denominator)
+            entries.append(LayerWeights(RationalArray.from_integers(W, denominator), b))
+        return Weights(tuple(entries), Seed(seed, bits, law))
 
     @staticmethod
     def from_layers(
@@ -122,8 +131,11 @@ class Weights:
         write_weight_file([None if e is None else (e.W, e.b) for e in self.layers], path)
 
     def to_json(self, upto: int) -> dict[str, Any]:
-        """FORMAT.md section 4; given weights of layers above ``upto`` are left out (null)."""
-        if self.origin is not None:
+        """FORMAT.md section 4; given weights of layers above ``upto`` are left out (null).
+
+        A checker draws uniform weights from their seed itself; those of other laws are given.
+        """
+        if self.origin is not None and self.origin.distribution.name == "uniform":
             return {"kind": "seed", "seed": json_integer(self.origin.seed), "bits": self.origin.bits}
         listed: list[Any] = []
         for index, entry in enumerate(self.layers, start=1):
