@@ -158,8 +158,8 @@ def _cored(activation="sigmoid", seeds=range(300)):
     """Small binary images whose peeling gets stuck, but which a core completes."""
     for seed in seeds:
         r = rng(seed)
-        net = network([1, 4, 4], conv(r.randint(2, 4), activation, kernel=2))
-        rows = random_rows(r, r.randint(10, 20), 16, 0, 1)
+        net = network([1, 4, 4], conv(5, activation, kernel=2))
+        rows = [[r.choice([0, 0, 0, 1]) for _ in range(16)] for _ in range(r.randint(6, 30))]
         inst = Instance(net, exactcnn.samples(rows))
         peeled = peel(inst)
         found = triangular_witness(net.layer(1), inst.samples.x.numerators, peeled) if peeled.left else None
