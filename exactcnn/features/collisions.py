@@ -25,6 +25,8 @@ __all__ = [
 
 _LISTED_GROUPS = 20
 _LISTED_MEMBERS = 12
+# Patch entries from which the compiled count (numba, seconds to load) is worth while.
+_COMPILED_FROM = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -105,11 +107,31 @@ def distinct_patch_counts(layer: Layer, values: np.ndarray) -> list[int]:
 
     ``values``: integers (N, n_{k-1}), what the layer below ``layer`` holds for each sample.
     """
+    if values.dtype != object and values.shape[0] * layer.patch_count * layer.patch_size > _COMPILED_FROM:
+        return _compiled_counts(layer, values)
     counts = []
     for p in range(layer.patch_count):
         report("comparing patches", p, layer.patch_count)
         counts.append(distinct_patch_values(layer, values, p))
     return counts
+
+
+def _compiled_counts(layer: Layer, values: np.ndarray) -> list[int]:
+    from exactcnn.features.distinct_kernels import distinct_columns
+
+    small = int(values.min()) >= 0 and int(values.max()) <= 255
+    units = np.ascontiguousarray(values.astype(np.uint8 if small else np.int64).T)
+    real = layer.patches.real
+    # Real neurons first in each patch; what stands behind them is not read.
+    indices = np.take_along_axis(layer.patches.indices, np.argsort(~real, axis=1, kind="stable"), axis=1)
+    counts = np.zeros(layer.patch_count, dtype=np.int64)
+    step = 64
+    for start in range(0, layer.patch_count, step):
+        report("comparing patches", start, layer.patch_count)
+        part = slice(start, start + step)
+        distinct_columns(units, indices[part], real[part].sum(axis=1), counts[part])
+    found: list[int] = counts.tolist()
+    return found
 
 
 def distinct_patch_values(layer: Layer, values: np.ndarray, p: int) -> int:

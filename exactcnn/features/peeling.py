@@ -25,6 +25,7 @@ from exactcnn.arithmetic.streams import symmetric_odd_numerators
 from exactcnn.errors import MisuseError, UndecidedError
 from exactcnn.features.collisions import distinct_patch_counts
 from exactcnn.features.instance import Instance
+from exactcnn.features.peeling_kernels import largest_by_filter
 from exactcnn.network.layers import Layer
 from exactcnn.progress import report
 
@@ -34,6 +35,10 @@ __all__ = ["Peeling", "directions", "peel", "peel_values"]
 # After this many positions all earlier ones are visited again, while that takes off enough samples.
 _REVISIT_AFTER = 40
 _WORTH_ANOTHER_VISIT = 50
+# Candidates remembered for each filter: the samples other filters take meanwhile are skipped.
+_KEEP = 12
+# The pixels of samples taken off are dropped once so few are left.
+_COMPRESS_AT = 0.85
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +66,7 @@ def directions(layer: Layer, seed: int, bits: int) -> np.ndarray:
 def peel(instance: Instance, seed: int = 0, bits: int = 7) -> Peeling:
     """Peel the samples off the units of layer 1 (convolutional or dense).
 
-    Raises UndecidedError if the integers z could exceed 2^53, beyond which float64 products
-    would round.
+    Raises UndecidedError if the integers z could exceed 2^53.
     """
     return peel_values(instance.network.layer(1), instance.need_samples().x.numerators, seed, bits)
 
@@ -73,68 +77,98 @@ def peel_values(layer: Layer, values: np.ndarray, seed: int = 0, bits: int = 7) 
         raise MisuseError("layer", "a convolutional or dense layer", f"max-pooling layer {layer.index}")
     x = narrow(values)
     A = directions(layer, seed, bits)
-    bound = largest(x) * largest(A) * layer.patch_size
-    if bound >= 2**53:
+    if largest(x) * largest(A) * layer.patch_size >= 2**53:
         raise UndecidedError("the data's integers are too large for exact float64 comparisons of z")
-    # Every z and every partial sum is an integer below 2^24 (2^53): no product or sum rounds.
-    dtype = np.float32 if bound < 2**24 else np.float64
-    weights = np.ascontiguousarray(A.T.astype(dtype))
-    patches = layer.patches
-    # Pixels first: a patch's values are then a few contiguous rows.
-    pixels = np.ascontiguousarray(np.concatenate([x, np.zeros((x.shape[0], 1), dtype=x.dtype)], axis=1).T)
-    pixels = pixels.astype(np.uint8 if int(x.min()) >= 0 and int(x.max()) <= 255 else dtype)
-    where = np.minimum(patches.indices, patches.neurons)
-
-    free = [list(range(layer.filters)) for _ in range(layer.patch_count)]
-    left = np.arange(x.shape[0])
-    taken: list[tuple[int, int]] = []  # (sample, unit), last of the order first
-
-    def visit(p: int) -> int:
-        """Take off what the free units of position p can; the number of samples taken."""
-        nonlocal left
-        if not free[p] or not left.size:
-            return 0
-        z = weights[free[p]] @ pixels[np.ix_(where[p], left)].astype(dtype)
-        gone, blocked = _peel_position(z)
-        taken.extend((int(left[i]), p * layer.filters + free[p][r]) for r, i in gone)
-        free[p] = [free[p][r] for r in blocked]
-        if gone:
-            left = np.delete(left, [i for _, i in gone])
-            report("peeling", x.shape[0] - left.size, x.shape[0])
-        return len(gone)
-
+    search = _Search(layer, x, A)
     poorest_first = np.argsort(distinct_patch_counts(layer, x), kind="stable").tolist()
     before = -1
-    while left.size not in (0, before):
-        before = left.size
+    while search.living not in (0, before):
+        before = search.living
         for number, p in enumerate(poorest_first, start=1):
-            visit(p)
+            search.visit(p)
             if number % _REVISIT_AFTER == 0:
-                while sum(visit(q) for q in poorest_first[:number]) >= _WORTH_ANOTHER_VISIT:
+                while sum(search.visit(q) for q in poorest_first[:number]) >= _WORTH_ANOTHER_VISIT:
                     pass
-    taken.reverse()
+    search.taken.reverse()
     return Peeling(
-        tuple(sample for sample, _ in taken),
-        tuple(unit for _, unit in taken),
-        tuple(left.tolist()),
+        tuple(sample for sample, _ in search.taken),
+        tuple(unit for _, unit in search.taken),
+        tuple(search.left[search.alive].tolist()),
         seed,
         bits,
     )
 
 
-def _peel_position(z: np.ndarray) -> tuple[list[tuple[int, int]], list[int]]:
-    """(row, column) pairs taken off in turn, and the rows blocked by a tie; z is overwritten."""
-    gone: list[tuple[int, int]] = []
-    blocked: list[int] = []
-    for r in range(z.shape[0]):
-        row = z[r]
-        if gone:
-            row[[i for _, i in gone]] = -np.inf
-        best = int(row.argmax())
-        top = row[best]
-        row[best] = -np.inf
-        if row.max() == top:  # a tie, or nothing left (both -inf)
-            blocked.append(r)
-        else:
-            gone.append((r, best))
-    return gone, blocked
+class _Search:
+    """The state of a peeling: who is left, which units are free."""
+
+    def __init__(self, layer: Layer, x: np.ndarray, A: np.ndarray) -> None:
+        small = int(x.min()) >= 0 and int(x.max()) <= 255
+        exact32 = largest(x) * largest(A) * layer.patch_size < 2**24
+        self.layer, self.samples = layer, x.shape[0]
+        self.A = A.astype(np.float32 if exact32 else np.float64)
+        # Pixels first: a patch's values are then a few contiguous rows.
+        self.pixels = np.ascontiguousarray(x.astype(np.uint8 if small else self.A.dtype).T)
+        self.left = np.arange(self.samples)
+        self.alive = np.ones(self.samples, dtype=np.bool_)
+        self.living = self.samples
+        self.here = np.ones(self.samples, dtype=np.bool_)  # by sample number, unlike `alive`
+        # The free units of each position; a blocked one remembers two samples that tie at its top:
+        # as long as both are there it need not be looked at again.
+        self.free: list[dict[int, tuple[int, int] | None]] = [
+            dict.fromkeys(range(layer.filters)) for _ in range(layer.patch_count)
+        ]
+        self.taken: list[tuple[int, int]] = []  # (sample, unit), last of the order first
+
+    def visit(self, p: int) -> int:
+        """Take off what the free units of position p can; the number of samples taken."""
+        waiting = [
+            t
+            for t, tie in self.free[p].items()
+            if tie is None or not (self.here[tie[0]] and self.here[tie[1]])
+        ]
+        if not waiting or not self.living:
+            return 0
+        if self.living < _COMPRESS_AT * self.left.size:
+            self.left, self.pixels = self.left[self.alive], np.ascontiguousarray(self.pixels[:, self.alive])
+            self.alive = np.ones(self.left.size, dtype=np.bool_)
+        patch = self.layer.patches.indices[p]
+        real = patch < self.layer.patches.neurons
+        columns, weights = self.pixels[patch[real]], self.A[real]
+        before = self.living
+        while waiting and self.living:
+            z, places = _tops(columns, weights, waiting, self.alive)
+            waiting = self._resolve(p, waiting, z, places)
+        if self.living < before:
+            report("peeling", self.samples - self.living, self.samples)
+        return int(before - self.living)
+
+    def _resolve(self, p: int, filters: list[int], z: np.ndarray, places: np.ndarray) -> list[int]:
+        """Let each filter in turn take the strict maximum of the living; who must look again."""
+        again = []
+        for t, values, where in zip(filters, z.tolist(), places.tolist(), strict=True):
+            standing = [(v, i) for v, i in zip(values, where, strict=True) if i >= 0 and self.alive[i]]
+            complete = where[-1] < 0  # all the living were listed
+            if len(standing) >= 2 and standing[0][0] == standing[1][0]:
+                self.free[p][t] = int(self.left[standing[0][1]]), int(self.left[standing[1][1]])
+                continue
+            # Who is not listed is at most as large as the last one listed.
+            if not standing or (len(standing) == 1 and not complete and values[-1] == standing[0][0]):
+                again.append(t)
+                continue
+            sample = standing[0][1]
+            self.alive[sample] = self.here[self.left[sample]] = False
+            self.living -= 1
+            self.taken.append((int(self.left[sample]), p * self.layer.filters + t))
+            del self.free[p][t]
+        return again
+
+
+def _tops(
+    columns: np.ndarray, weights: np.ndarray, filters: list[int], alive: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each filter the _KEEP largest z among the living with their places, (f, _KEEP); -1: there are fewer."""
+    values = np.zeros((len(filters), _KEEP), dtype=weights.dtype)
+    places = np.full((len(filters), _KEEP), -1, dtype=np.int64)
+    largest_by_filter(columns, np.ascontiguousarray(weights[:, filters].T), alive, values, places)
+    return values, places

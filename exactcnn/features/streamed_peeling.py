@@ -16,6 +16,7 @@ import numpy as np
 
 from exactcnn.errors import MisuseError, UndecidedError
 from exactcnn.features.peeling import Peeling, directions
+from exactcnn.features.peeling_kernels import BLOCK, largest_by_block
 from exactcnn.network.layers import Layer
 from exactcnn.progress import report
 
@@ -23,7 +24,6 @@ __all__ = ["ArrayColumns", "ColumnSource", "peel_columns"]
 
 _BAND_BYTES = 3_000_000_000
 _POSITIONS = 256  # visited together, so that the pixels they share are fetched once
-_BLOCK = 1 << 15  # samples per task: z (4 bytes each) stays in the cache
 _COMPRESS_AT = 0.8  # drop the samples taken off once so few are left
 
 
@@ -50,45 +50,13 @@ class ArrayColumns:
         return values
 
 
-@numba.njit(parallel=True, nogil=True, cache=True)
-def _largest(columns, weights, alive, keep, values, places):  # type: ignore[no-untyped-def]
-    """For each block of samples the ``keep`` largest z among the living, in values and places.
-
-    columns: a tuple or typed list of uint8 arrays (n,), alive (n,) bool; values int32 and places int64
-    of shape (blocks, keep), filled with the least int32 and -1 where a block has fewer.
-    """
-    n = alive.size
-    for block in numba.prange((n + _BLOCK - 1) // _BLOCK):
-        start = block * _BLOCK
-        count = min(_BLOCK, n - start)
-        z = np.zeros(count, np.int32)
-        for r in range(weights.size):
-            weight, column = weights[r], columns[r]
-            for i in range(count):
-                z[i] += weight * np.int32(column[start + i])
-        found = 0
-        for i in range(count):
-            if not alive[start + i]:
-                continue
-            if found == keep and z[i] <= values[block, keep - 1]:
-                continue
-            j = found if found < keep else keep - 1
-            while j > 0 and values[block, j - 1] < z[i]:
-                values[block, j] = values[block, j - 1]
-                places[block, j] = places[block, j - 1]
-                j -= 1
-            values[block, j] = z[i]
-            places[block, j] = start + i
-            found = min(keep, found + 1)
-
-
 def _take(columns: list[np.ndarray], weights: np.ndarray, alive: np.ndarray, most: int) -> np.ndarray:
     """Places of the samples taken off at one position, in turn: at most ``most``, until a tie."""
-    blocks = -(-alive.size // _BLOCK)
+    blocks = -(-alive.size // BLOCK)
     keep = most + 1
-    values = np.full((blocks, keep), np.iinfo(np.int32).min, dtype=np.int32)
+    values = np.zeros((blocks, keep), dtype=weights.dtype)
     places = np.full((blocks, keep), -1, dtype=np.int64)
-    _largest(numba.typed.List(columns), weights, alive, keep, values, places)
+    largest_by_block(numba.typed.List(columns), weights, alive, values, places)
     z, where = values.ravel(), places.ravel()
     z, where = z[where >= 0].astype(np.int64), where[where >= 0]
     best = np.argsort(-z, kind="stable")[:keep]
@@ -101,14 +69,15 @@ def _take(columns: list[np.ndarray], weights: np.ndarray, alive: np.ndarray, mos
 def peel_columns(layer: Layer, source: ColumnSource, seed: int = 0, bits: int = 7) -> Peeling:
     """Peel all samples of ``source`` off the units of layer 1 (convolutional or dense).
 
-    Raises UndecidedError if the integers z could exceed 2^31.
+    Raises UndecidedError if the integers z could exceed 2^53.
     """
     if layer.kind == "maxpool":
         raise MisuseError("layer", "a convolutional or dense layer 1", "max-pooling")
     drawn = directions(layer, seed, bits)[:, 0]
-    if 255 * int(np.abs(drawn).sum()) >= 2**31:
-        raise UndecidedError("z could exceed 32 bits; take fewer bits for the directions")
-    a = drawn.astype(np.int32)
+    bound = 255 * int(np.abs(drawn).sum())
+    if bound >= 2**53:
+        raise UndecidedError("z could exceed 53 bits; take fewer bits for the directions")
+    a = drawn.astype(np.float32 if bound < 2**24 else np.float64)
     N, T, patches = source.samples, layer.filters, layer.patches
     left = np.arange(N, dtype=np.int64)
     alive = np.ones(N, dtype=np.bool_)

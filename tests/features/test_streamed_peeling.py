@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import exactcnn
-from exactcnn.features import streamed_peeling
+from exactcnn.features import collisions, streamed_peeling
 from exactcnn.features.peeling import directions
+from exactcnn.features.peeling_kernels import BLOCK
 from exactcnn.features.streamed_peeling import ArrayColumns, peel_columns
 from tests.statements.instances import conv, network
 
@@ -50,7 +51,7 @@ def test_duplicates_stay():
 def test_blocks_are_merged():
     """More samples than one block holds: maxima come from all blocks."""
     net = network([1, 8, 8], conv(64, "sigmoid", kernel=3))
-    N = streamed_peeling._BLOCK + 1000
+    N = BLOCK + 1000
     x = np.random.default_rng(1).integers(0, 256, (N, 64)).astype(np.uint8)
     found = peel_columns(net.layer(1), ArrayColumns(x))
     a = directions(net.layer(1), 0, 7)[:, 0]
@@ -71,5 +72,17 @@ def test_bad_input():
             network([3], conv(1, "sigmoid", kernel=2)).layer(1),
             ArrayColumns(np.zeros((2, 3), np.uint8)),
             0,
-            40,
+            55,
         )
+
+
+@pytest.mark.parametrize("high, dtype", [(2, np.int64), (256, np.int64), (10**6, np.int64)])
+def test_compiled_counts_are_the_counts(high, dtype, monkeypatch):
+    """Different patch values, counted by hash table and by sorting; padding, negative numbers."""
+    net = network([2, 6, 6], conv(3, "sigmoid", kernel=3, padding=1))
+    x = np.random.default_rng(high).integers(0, high, (90, 72)).astype(dtype) - (5 if high > 256 else 0)
+    x[40:] = x[:50]
+    plain = collisions.distinct_patch_counts(net.layer(1), x)
+    monkeypatch.setattr(collisions, "_COMPILED_FROM", 0)
+    assert collisions.distinct_patch_counts(net.layer(1), x) == plain
+    assert max(plain) <= 50
