@@ -37,11 +37,11 @@ from exactcnn.features.instance import Instance
 from exactcnn.features.matrix import FeatureMatrix
 from exactcnn.features.minors import FeatureMinor
 from exactcnn.linalg.batched_rank import batched_ranks
+from exactcnn.linalg.singular_values import float_enclosure, rounded_outwards, smallest_singular_values
 from exactcnn.network.weights import Weights
 from exactcnn.sampling.batches import Plan, field_image, plan
 from exactcnn.sampling.campaign import Chunk
 from exactcnn.sampling.cells import Cell
-from exactcnn.sampling.singular import float_enclosure, rounded_outwards, smallest_singular_values
 from exactcnn.statements.rank import RankEvidenceOfLayer, decide_rank
 
 __all__ = ["Row", "rows_of"]

@@ -12,9 +12,9 @@ from flint import arb
 from exactcnn.arithmetic.enclosures import Enclosure
 from exactcnn.arithmetic.exponentials import EXPONENTIALS, decaying, exponential_feature
 from exactcnn.errors import MisuseError
+from exactcnn.linalg.singular_values import float_enclosure, rounded_outwards, smallest_singular_values
 from exactcnn.network.activations import Activation
 from exactcnn.sampling.intervals import clopper_pearson
-from exactcnn.sampling.singular import float_enclosure, rounded_outwards, smallest_singular_values
 
 RNG = np.random.default_rng(3)
 

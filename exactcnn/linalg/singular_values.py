@@ -1,4 +1,4 @@
-"""Floor 5: certified enclosures of sigma_min(F_k), in float64 with all rounding accounted for.
+"""Floor 2: certified enclosures of sigma_min(F_k), in float64 with all rounding accounted for.
 
 sigma_min(F) of an N x n matrix is min ||u^T F|| over unit vectors u in R^N: the N-th singular
 value, 0 if n < N.  It is positive exactly if rank F = N, and it is the constant of Lemma 4.3.
