@@ -7,9 +7,9 @@ from .grammar import CLAUSES
 from .instance import Instance
 from .outcome import show
 
-SATISFY_32 = ("relu", "softplus", "silu", "gelu", "sigmoid", "gaussian")
+SATISFY_32 = ("relu", "softplus", "silu", "gelu", "sigmoid", "gaussian", "sigmoid2")
 VIOLATE_32 = ("leaky_relu", "identity", "square", "tanh", "elu", "arctan")
-MONOTONE = ("identity", "sigmoid", "tanh", "softplus", "arctan")
+MONOTONE = ("identity", "sigmoid", "tanh", "softplus", "arctan", "sigmoid2")
 
 
 def separation(instance: Instance, claim: Fields, path: str) -> str:
@@ -56,7 +56,7 @@ def growth(instance: Instance, claim: Fields, path: str) -> str:
         }
         require(accepted.get(name, False), path + ".evidence.rho", f"not known to be right for {name}")
         return f"Assumption 3.2 holds for {label} (growth constants {', '.join(map(show, evidence['rho']))})"
-    known = VIOLATE_32 if kind == "table" else ("sigmoid", "gaussian")
+    known = VIOLATE_32 if kind == "table" else ("sigmoid", "gaussian", "sigmoid2")
     require(name in known, path + ".evidence.kind", f"{kind} is not known to be right for {name}")
     return f"Assumption 3.2 {'fails' if kind == 'table' else 'holds'} for {label} ({kind})"
 

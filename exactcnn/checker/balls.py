@@ -37,6 +37,7 @@ def sigma(spec: dict[str, Any], w: int) -> Callable[[Interval], Interval]:
     known: dict[str, Callable[[Interval], Interval]] = {
         "relu": lambda x: (max(x[0], 0), max(x[1], 0)), "identity": lambda x: x,
         "square": lambda x: squared(x, w), "sigmoid": lambda x: rising("sigmoid", x, w), "tanh": lambda x: tanh(x, w),
+        "sigmoid2": lambda x: rising("sigmoid", times(x, rising("log", (2 << w, 2 << w), w), w), w),
         "arctan": lambda x: rising("atan", x, w), "silu": lambda x: times(x, rising("sigmoid", x, w), w),
         "gaussian": lambda x: rising("exp", (-(s := squared(x, w))[1], -s[0]), w), "gelu": gelu,
         "softplus": lambda x: times(rising("softplus", times(x, factor, w), w), inverse, w),

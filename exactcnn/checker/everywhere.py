@@ -13,9 +13,10 @@ from .ranks import different, rank_lower, rank_upper
 from .triangular import check_order, core_rows
 
 MITYAGIN = "the zero set of a non-zero real-analytic function is null (Mityagin)"
-PEELED = ("sigmoid", "softplus", "silu", "gelu", "gaussian")
+CORE = ("sigmoid", "softplus", "silu", "gelu")
+PEELED = (*CORE, "gaussian", "sigmoid2")
 NESTED = ("sigmoid", "tanh", "softplus")
-ANALYTIC = (*NESTED, "identity", "square", "silu", "gelu", "gaussian", "arctan")
+ANALYTIC = (*NESTED, "identity", "square", "silu", "gelu", "gaussian", "arctan", "sigmoid2")
 
 
 def almost_everywhere(context: Context, claim: Fields, raw: Fields, path: str) -> str:
@@ -47,7 +48,7 @@ def almost_everywhere(context: Context, claim: Fields, raw: Fields, path: str) -
             require((given is None) == (core == 0) and core <= count, here, "thresholds and lower do not agree")
             check_order(instance, layer, evidence, here)
             if given is not None:
-                require(name != "gaussian" and len(given["rows"]) == core, here, "the core is not covered")
+                require(name in CORE and len(given["rows"]) == core, here, "the core is not covered")
                 minor(context, raw, given, (core, core), lambda: core_rows(instance, layer, evidence, here), here)
         else:
             apart(instance, layers, here)
@@ -109,7 +110,7 @@ def dead(instance: Instance, layers: list[Layer], evidence: Fields, path: str) -
         name, a = layer.activation["name"], layer.patch_length * reach + 1
         alpha = layer.activation.get("alpha", Fraction(1))
         require(name != "custom" and a.bit_length() < 10**5, path, f"layer {layer.number} has no known reach")
-        reach = {"square": a * a, "sigmoid": 1, "tanh": 1, "gaussian": 1, "arctan": 2,
+        reach = {"square": a * a, "sigmoid": 1, "tanh": 1, "gaussian": 1, "sigmoid2": 1, "arctan": 2,
                  "elu": max(a, ceil(alpha)), "softplus": a + ceil(1 / alpha)}.get(name, a)
     require(evidence["bound"] > top.patch_length * reach, path + ".bound",
             f"does not exceed {show(top.patch_length * reach)}")

@@ -186,7 +186,7 @@ INDEX, SIZE, INDICES, SEED = integer(0), integer(1, MAX_SIZE), integers(0), inte
 ACTIVATION = tagged("name", {
     "relu": {}, "leaky_relu": {"slope": positive(below=1)}, "identity": {}, "square": {}, "sigmoid": {},
     "tanh": {}, "softplus": {"alpha": positive()}, "silu": {}, "gelu": {}, "elu": {"alpha": positive()},
-    "gaussian": {}, "arctan": {}, "custom": {"expression": text}})
+    "gaussian": {}, "arctan": {}, "sigmoid2": {}, "custom": {"expression": text}})
 NEURON = {"activation": ACTIVATION, "bias": choice("unit", "filter", "none")}
 SIZES = array(SIZE, 1, 3)
 WINDOW = {"kernel": SIZES, "stride": SIZES, "padding": array(integer(0, MAX_SIZE), 1, 3), "dilation": SIZES}

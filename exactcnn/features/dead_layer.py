@@ -37,7 +37,7 @@ def reach(activation: Activation, magnitude: int) -> int | None:
         return magnitude  # |sigma(t)| <= |t|
     if name == "square":
         return magnitude**2
-    if name in ("sigmoid", "tanh", "gaussian"):
+    if name in ("sigmoid", "tanh", "gaussian", "sigmoid2"):
         return 1
     if name == "arctan":
         return 2

@@ -18,7 +18,7 @@ import numpy as np
 
 from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.arithmetic.texts import json_integer
-from exactcnn.errors import MalformedError, MisuseError
+from exactcnn.errors import MalformedError, MisuseError, UndecidedError
 from exactcnn.network.distributions import Distribution
 from exactcnn.network.layers import Layer, Window
 from exactcnn.network.network import Network
@@ -32,10 +32,21 @@ _LARGEST_LAYER = 50_000_000
 
 @dataclass(frozen=True, eq=False)
 class LayerWeights:
-    """W (l x T) and b (n_k, T, or None) of one convolutional or dense layer."""
+    """W (l x T) and b (n_k, T, or None) of one convolutional or dense layer.
+
+    ``W_ln2`` and ``b_ln2``, if given, are multiples of ln 2 to be added (same shapes): points of the loss
+    surface at which sigmoids have rational values.
+    """
 
     W: RationalArray
     b: RationalArray | None
+    W_ln2: RationalArray | None = None
+    b_ln2: RationalArray | None = None
+
+    @property
+    def rational(self) -> bool:
+        """Are there no multiples of ln 2 in it?"""
+        return self.W_ln2 is None and self.b_ln2 is None
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,8 @@ class Weights:
         entry = self.layers[k - 1]
         if entry is None:
             raise MisuseError("layer", "a layer with weights", f"max-pooling layer {k}")
+        if not entry.rational:
+            raise UndecidedError(f"the weights of layer {k} contain ln 2, and this route needs rational ones")
         return entry
 
     @staticmethod
@@ -120,15 +133,20 @@ class Weights:
         content = read_weight_file(path)
         field = f"weights {path}"
         if isinstance(content, list):
-            layers = [None if entry is None else LayerWeights(entry.W, entry.b) for entry in content]
+            layers = [
+                None if entry is None else LayerWeights(entry.W, entry.b, entry.W_ln2, entry.b_ln2)
+                for entry in content
+            ]
             return Weights.from_layers(network, layers, field=field)
         return Weights.from_layers(network, _assign(network, content, field), field=field)
 
     def save(self, path: str | Path) -> None:
         """Write a JSON file of exact rationals that ``from_file`` reads; MalformedError if it cannot be written."""
-        from exactcnn.network.weight_files import write_weight_file
+        from exactcnn.network.weight_files import LayerArrays, write_weight_file
 
-        write_weight_file([None if e is None else (e.W, e.b) for e in self.layers], path)
+        write_weight_file(
+            [None if e is None else LayerArrays(e.W, e.b, e.W_ln2, e.b_ln2) for e in self.layers], path
+        )
 
     def to_json(self, upto: int) -> dict[str, Any]:
         """FORMAT.md section 4; given weights of layers above ``upto`` are left out (null).

@@ -81,6 +81,7 @@ _INCREASING: Mapping[str, Callable[[Any, Mapping[str, Any]], Any]] = {
     "leaky_relu": lambda x, values: x if x >= 0 else values["slope"] * x,
     "identity": lambda x, values: x,
     "sigmoid": _sigmoid,
+    "sigmoid2": lambda x, values: _sigmoid(x * type(x)(2).log(), values),
     "tanh": lambda x, values: x.tanh(),
     "softplus": _softplus,
     "elu": lambda x, values: x if x >= 0 else values["alpha"] * x.expm1(),

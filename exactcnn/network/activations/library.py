@@ -275,5 +275,6 @@ LIBRARY: Mapping[str, Entry] = {
         Entry("softplus", "other", "log(1 + exp(alpha*t))/alpha", _softplus, _ALPHA),
         Entry("gelu", "other", "t*(1 + erf(t/sqrt(2)))/2", _gelu),
         Entry("arctan", "other", "atan(t)", _arctan),
+        Entry("sigmoid2", "other", "1/(1 + exp(-t*log(2)))", _sigmoid),
     )
 }

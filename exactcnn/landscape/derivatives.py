@@ -1,0 +1,353 @@
+"""Floor 4a: Phi = 1/2 ||F_L - Y||^2, its gradient and its Hessian, in any ``Domain``.
+
+Backward formulas (theory 2.11): Delta_L = F_L - Y (times sigma_L'), Delta_l = (Delta_{l+1} U_{l+1}^T)
+o sigma_l'(G_l), grad_{U_l} = F_{l-1}^T Delta_l, grad_{b_l} = Delta_l^T 1, grad_W = the adjoint of M
+applied to grad_U; all sums over patches here, so that U is never formed.  Second derivatives by
+differentiating forward and backward passes in a direction (Pearlmutter's R operator).
+
+A *kink* is a unit at which sigma has no derivative, or a pooling patch with two maxima.  It does no
+harm where dPhi/df of the unit is 0: every one-sided derivative is 0 there.  Other kinks are listed, and the
+gradient is then not claimed.
+Parameters are ordered layer by layer, W row by row (tap, filter), then b.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from exactcnn.arithmetic.rationals import RationalArray
+from exactcnn.errors import MalformedError
+from exactcnn.features.instance import Instance
+from exactcnn.landscape.domains import Domain
+from exactcnn.network.layers import Layer
+
+__all__ = ["Kink", "Point", "Surface", "point_of", "targets_of"]
+
+Point = tuple[tuple[np.ndarray, np.ndarray | None] | None, ...]
+
+
+@dataclass(frozen=True)
+class Kink:
+    """A unit (sample, layer, unit) where the loss may have no derivative."""
+
+    layer: int
+    sample: int
+    unit: int
+
+
+def _objects(array: RationalArray, domain: Domain, ln2: RationalArray | None = None) -> np.ndarray:
+    found = np.empty(array.shape, dtype=object)
+    D = array.denominator
+    for index in np.ndindex(array.shape):
+        extra = Fraction(0) if ln2 is None else Fraction(int(ln2.numerators[index]), ln2.denominator)
+        found[index] = domain.number(Fraction(int(array.numerators[index]), D), extra)
+    return found
+
+
+def point_of(instance: Instance, domain: Domain) -> Point:
+    """The instance's weights as numbers of the domain, multiples of ln 2 included."""
+    listed: list[tuple[np.ndarray, np.ndarray | None] | None] = []
+    for entry in instance.need_weights().layers:
+        if entry is None:
+            listed.append(None)
+            continue
+        b = None if entry.b is None else _objects(entry.b, domain, entry.b_ln2)
+        listed.append((_objects(entry.W, domain, entry.W_ln2), b))
+    return tuple(listed)
+
+
+def targets_of(instance: Instance) -> RationalArray:
+    """Y as (N, n_L): rows of numbers as given, or one number each for n_L = 1; labels 0..n_L - 1 one-hot otherwise.
+
+    MalformedError if there are no targets or they fit neither way.
+    """
+    samples, m = instance.need_samples(), instance.network.widths[-1]
+    y = samples.targets
+    if y is None:
+        raise MalformedError("data.y", f"targets of {m} numbers for each sample", "no targets")
+    if y.ndim == 2 and y.shape[1] == m:
+        return y
+    if m == 1 and y.ndim == 1:
+        return y.reshape(-1, 1)
+    labels = y.numerators.reshape(-1).tolist()
+    if y.ndim == 1 and y.denominator == 1 and all(0 <= int(v) < m for v in labels):
+        return RationalArray.from_integers(np.eye(m, dtype=np.int64)[np.array(labels, dtype=np.int64)])
+    raise MalformedError("data.y", f"{m} numbers for each sample, or labels 0 to {m - 1}", f"shape {y.shape}")
+
+
+@dataclass(eq=False)
+class Surface:
+    """The loss of ``instance``'s network and data at ``point``, evaluated once, forward and backward.
+
+    ``gradient``: one (dW, db) for each layer, of the shapes of the parameters (None for pooling).
+    ``kinks``: where it may not exist.  ``lifted[l]``: grad_{U_l} (n_{l-1}, n_l), made on request.
+    """
+
+    instance: Instance
+    domain: Domain
+    point: Point
+    kinks: list[Kink] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.layers = self.instance.network.layers
+        samples = self.instance.need_samples()
+        self.Y = _objects(targets_of(self.instance), self.domain)
+        self.zero = self.domain.number(Fraction(0))
+        self.F: list[np.ndarray] = [_objects(samples.x, self.domain)]
+        self.G: list[np.ndarray | None] = [None]
+        self.first: list[np.ndarray | None] = [None]
+        self.second: list[np.ndarray | None] = [None]
+        self.choice: list[list[list[list[int]]] | None] = [None]
+        for layer in self.layers:
+            self._forward(layer)
+        self.residual = self.F[-1] - self.Y
+        self._backward()
+
+    @property
+    def loss(self) -> Any:
+        """Phi."""
+        half = self.domain.number(Fraction(1, 2))
+        total = self.zero
+        for value in self.residual.ravel():
+            total = total + value * value
+        return half * total
+
+    def _gathered(self, layer: Layer, values: np.ndarray) -> np.ndarray:
+        padded = np.concatenate([values, np.full((values.shape[0], 1), self.zero, dtype=object)], axis=1)
+        gathered: np.ndarray = padded[:, np.minimum(layer.patches.indices, layer.patches.neurons)]
+        return gathered
+
+    def _affine(self, layer: Layer, x: np.ndarray, W: np.ndarray, b: np.ndarray | None) -> np.ndarray:
+        """(N, n_l) from gathered patches (N, P, l)."""
+        N, P, size = x.shape
+        product = _matmul(x.reshape(N * P, size), W).reshape(N, layer.width)
+        if b is None:
+            return product
+        summed: np.ndarray = product + (np.tile(b, P) if layer.bias == "filter" else b)
+        return summed
+
+    def _forward(self, layer: Layer) -> None:
+        below = self.F[-1]
+        if layer.kind == "maxpool":
+            real = [
+                [int(u) for u in patch if u < layer.patches.neurons]
+                for patch in layer.patches.indices.tolist()
+            ]
+            out = np.empty((below.shape[0], layer.width), dtype=object)
+            choices: list[list[list[int]]] = []
+            for i, row in enumerate(below):
+                mine = []
+                for p, units in enumerate(real):
+                    out[i, p], places = self.domain.largest([row[u] for u in units])
+                    mine.append([units[place] for place in places])
+                choices.append(mine)
+            self.F.append(out)
+            self.choice.append(choices)
+            for stack in (self.G, self.first, self.second):
+                stack.append(None)
+            return
+        entry = self.point[layer.index - 1]
+        assert entry is not None
+        assert layer.activation is not None
+        G = self._affine(layer, self._gathered(layer, below), *entry)
+        jets = [self.domain.jet(layer.activation, t) for t in G.ravel()]
+        values, first, second = (np.empty(G.size, dtype=object) for _ in range(3))
+        for place, jet in enumerate(jets):
+            values[place], first[place], second[place] = jet
+        self.F.append(values.reshape(G.shape))
+        self.first.append(first.reshape(G.shape))
+        self.second.append(second.reshape(G.shape))
+        self.G.append(G)
+        self.choice.append(None)
+
+    def _backward(self) -> None:
+        self.D: list[np.ndarray | None] = [None] * (len(self.layers) + 1)  # dPhi / dF_l
+        self.Delta: list[np.ndarray | None] = [None] * (len(self.layers) + 1)  # dPhi / dG_l
+        gradient: list[tuple[np.ndarray, np.ndarray | None] | None] = []
+        self.D[-1] = self.residual
+        for layer in reversed(self.layers):
+            k, D = layer.index, self.D[layer.index]
+            assert D is not None
+            if layer.kind == "maxpool":
+                self.D[k - 1] = self._unpool(layer, D, record=True)
+                gradient.append(None)
+                continue
+            first = self.first[k]
+            assert first is not None
+            Delta = self._times_slope(k, D, first)
+            self.Delta[k] = Delta
+            gradient.append(self._parameters(layer, self._gathered(layer, self.F[k - 1]), Delta))
+            entry = self.point[k - 1]
+            assert entry is not None
+            if k > 1:
+                self.D[k - 1] = self._scattered(layer, Delta, entry[0])
+        self.gradient: tuple[tuple[np.ndarray, np.ndarray | None] | None, ...] = tuple(reversed(gradient))
+
+    def _times_slope(self, k: int, D: np.ndarray, first: np.ndarray) -> np.ndarray:
+        Delta = np.empty(D.shape, dtype=object)
+        for (i, h), d in np.ndenumerate(D):
+            if first[i, h] is not None:
+                Delta[i, h] = d * first[i, h]
+                continue
+            Delta[i, h] = self.zero
+            if not _is_zero(d):
+                self.kinks.append(Kink(k, i, h))
+        return Delta
+
+    def _unpool(self, layer: Layer, D: np.ndarray, *, record: bool) -> np.ndarray:
+        below = np.full((D.shape[0], layer.below.size), self.zero, dtype=object)
+        choices = self.choice[layer.index]
+        assert choices is not None
+        for (i, p), d in np.ndenumerate(D):
+            places = choices[i][p]
+            if len(places) > 1 and record and not _is_zero(d):
+                self.kinks.append(Kink(layer.index, i, p))
+            below[i, places[0]] = below[i, places[0]] + d
+        return below
+
+    def _parameters(
+        self, layer: Layer, x: np.ndarray, Delta: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """(dW, db) from gathered inputs (N, P, l) and dPhi/dG (N, n_l)."""
+        N, P, size = x.shape
+        blocks = Delta.reshape(N * P, layer.filters)
+        dW = _matmul(x.reshape(N * P, size).T, blocks)
+        if layer.bias == "none":
+            return dW, None
+        summed = _column_sums(blocks if layer.bias == "filter" else Delta, self.zero)
+        return dW, summed
+
+    def _scattered(self, layer: Layer, Delta: np.ndarray, W: np.ndarray) -> np.ndarray:
+        """Delta U^T: dPhi / dF_{l-1}."""
+        N, P = Delta.shape[0], layer.patch_count
+        back = _matmul(Delta.reshape(N * P, layer.filters), W.T).reshape(N, P, layer.patch_size)
+        below = np.full((N, layer.below.size), self.zero, dtype=object)
+        for p, patch in enumerate(layer.patches.indices.tolist()):
+            for r, unit in enumerate(patch):
+                if unit < layer.patches.neurons:
+                    below[:, unit] = below[:, unit] + back[:, p, r]
+        return below
+
+    def lifted_gradient(self, k: int) -> np.ndarray:
+        """grad_{U_k} Phi = F_{k-1}^T Delta_k, (n_{k-1}, n_k)."""
+        Delta = self.Delta[k]
+        assert Delta is not None
+        return _matmul(self.F[k - 1].T, Delta)
+
+    def flat_gradient(self) -> np.ndarray:
+        """All partial derivatives in the order of the parameters."""
+        return flatten(self.gradient)
+
+    def hessian_times(self, direction: Point) -> np.ndarray:
+        """The Hessian times a direction (one (V_W, V_b) for each layer), flat.  Only without kinks."""
+        RF: list[np.ndarray] = [np.full(self.F[0].shape, self.zero, dtype=object)]
+        RG: list[np.ndarray | None] = [None]
+        for layer in self.layers:
+            k = layer.index
+            if layer.kind == "maxpool":
+                choices = self.choice[k]
+                assert choices is not None
+                out = np.empty((RF[-1].shape[0], layer.width), dtype=object)
+                for i, p in np.ndindex(out.shape):
+                    out[i, p] = RF[-1][i, choices[i][p][0]]
+                RF.append(out)
+                RG.append(None)
+                continue
+            entry, along, first = self.point[k - 1], direction[k - 1], self.first[k]
+            assert entry is not None
+            assert along is not None
+            assert first is not None
+            moved = self._affine(layer, self._gathered(layer, RF[-1]), entry[0], None)
+            R = moved + self._affine(layer, self._gathered(layer, self.F[k - 1]), *along)
+            RG.append(R)
+            RF.append(R * first)
+        RD = RF[-1]
+        found: list[tuple[np.ndarray, np.ndarray | None] | None] = []
+        for layer in reversed(self.layers):
+            k = layer.index
+            if layer.kind == "maxpool":
+                RD = self._unpool(layer, RD, record=False)
+                found.append(None)
+                continue
+            entry, along = self.point[k - 1], direction[k - 1]
+            first, second, Delta, D, R_ = self.first[k], self.second[k], self.Delta[k], self.D[k], RG[k]
+            assert entry is not None
+            assert along is not None
+            assert first is not None
+            assert second is not None
+            assert Delta is not None
+            assert D is not None
+            assert R_ is not None
+            RDelta = RD * first + D * second * R_
+            a = self._parameters(layer, self._gathered(layer, RF[k - 1]), Delta)
+            b = self._parameters(layer, self._gathered(layer, self.F[k - 1]), RDelta)
+            # The bias does not multiply an input: only b's part belongs to it.
+            found.append((a[0] + b[0], b[1]))
+            if k > 1:
+                RD = self._scattered(layer, RDelta, entry[0]) + self._scattered(layer, Delta, along[0])
+        return flatten(tuple(reversed(found)))
+
+    def hessian(self) -> np.ndarray:
+        """The whole Hessian, (P, P), by P products."""
+        count = int(self.flat_gradient().size)
+        rows = []
+        for j in range(count):
+            flat = np.full(count, self.zero, dtype=object)
+            flat[j] = self.domain.number(Fraction(1))
+            rows.append(self.hessian_times(self.unflatten(flat)))
+        return np.array(rows, dtype=object).reshape(count, count)
+
+    def unflatten(self, flat: Sequence[Any] | np.ndarray) -> Point:
+        """A flat vector of parameters as a point."""
+        return unflatten(self.point, np.asarray(flat, dtype=object))
+
+
+def flatten(parameters: Sequence[tuple[np.ndarray, np.ndarray | None] | None]) -> np.ndarray:
+    """W row by row, then b, layer by layer."""
+    parts = [
+        array.ravel() for entry in parameters if entry is not None for array in entry if array is not None
+    ]
+    return np.concatenate([*parts, np.zeros(0, dtype=object)])
+
+
+def unflatten(like: Point, flat: np.ndarray) -> Point:
+    """The inverse of ``flatten`` for the shapes of ``like``."""
+    listed: list[tuple[np.ndarray, np.ndarray | None] | None] = []
+    at = 0
+    for entry in like:
+        if entry is None:
+            listed.append(None)
+            continue
+        W = flat[at : at + entry[0].size].reshape(entry[0].shape)
+        at += entry[0].size
+        b = None
+        if entry[1] is not None:
+            b = flat[at : at + entry[1].size]
+            at += entry[1].size
+        listed.append((W, b))
+    return tuple(listed)
+
+
+def _matmul(A: np.ndarray, B: np.ndarray) -> np.ndarray:
+    """A @ B for object arrays (NumPy's own product starts from the integer 0, which is fine for all domains)."""
+    if A.shape[1] == 0:
+        return np.zeros((A.shape[0], B.shape[1]), dtype=object)
+    product: np.ndarray = np.dot(A, B)
+    return product
+
+
+def _column_sums(A: np.ndarray, zero: Any) -> np.ndarray:
+    total = np.full(A.shape[1], zero, dtype=object)
+    for row in A:
+        total = total + row
+    return total
+
+
+def _is_zero(number: Any) -> bool:
+    """Certainly 0 (a ball that only contains 0 is not)."""
+    return bool(number == 0)
