@@ -61,7 +61,7 @@ def _statement_help() -> str:
     return (
         "A statement to decide (repeatable), or 'all': rank, structure, assumption-2.4, lemma-2.5, "
         "assumption-3.1, assumption-3.2, lifted-rank, theorem-3.4, theorem-3.5, extension-a, extension-b, "
-        "lemma-4.2, assumption-4.1. Default: rank."
+        "lemma-4.2, s-k, loss, critical-point, theorem-4.4, theorem-4.5, assumption-4.1. Default: rank."
     )
 
 
@@ -137,6 +137,8 @@ def verify(
             else Weights.from_file(network, weights)
         )
         instance = Instance(network, loaded, chosen)
+    if "all" in (statement or []):
+        asked = [name for name in asked if _has_what_it_needs(name, instance)]
     if prime is not None:
         from exactcnn.arithmetic.primes import require_prime
 
@@ -212,6 +214,21 @@ def _statements(asked: list[str] | None) -> list[str]:
         if name not in STATEMENTS:
             raise MalformedError("statement", f"all or one of {', '.join(STATEMENTS)}", repr(name))
     return list(dict.fromkeys(names))
+
+
+def _has_what_it_needs(name: str, instance: Instance) -> bool:
+    """'all' leaves out statements about the loss where the data have no targets that fit."""
+    from exactcnn.errors import MalformedError
+    from exactcnn.landscape.derivatives import targets_of
+    from exactcnn.statements import STATEMENTS
+
+    if not STATEMENTS[name].needs_targets:
+        return True
+    try:
+        targets_of(instance)
+    except MalformedError:
+        return False
+    return True
 
 
 def _decide(instance: Instance, names: list[str], layer: int | None, prime: int | None) -> list[Finding]:

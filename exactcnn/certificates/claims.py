@@ -29,6 +29,7 @@ from exactcnn.features.matrix import FeatureMatrix
 from exactcnn.features.minors import FeatureMinor
 from exactcnn.features.nested import NestedFeatures
 from exactcnn.features.triangular import TriangularWitness
+from exactcnn.landscape.domains import LnTwo
 from exactcnn.linalg.evidence import Kernel, Minor
 from exactcnn.linalg.polynomials import Polynomial, PolynomialKernel
 from exactcnn.network.structure import PatchStructure
@@ -38,6 +39,7 @@ from exactcnn.statements.assumption_3_1 import PatchCollision
 from exactcnn.statements.assumption_3_2 import ActivationEvidence
 from exactcnn.statements.assumption_4_1 import ClausesOfAssumption41
 from exactcnn.statements.composite import Composite
+from exactcnn.statements.critical_point import ExactPoint
 from exactcnn.statements.extension_b import GenericData
 from exactcnn.statements.finding import Finding
 from exactcnn.statements.rank import RankEvidenceOfLayer
@@ -92,7 +94,14 @@ def _composite(evidence: Composite, finding: Finding, instance: Instance) -> Pen
 
 def needs_samples(evidence: Any) -> bool:
     """Does the claim speak of the data?"""
-    kinds = (RankEvidenceOfLayer, PatchCollision, ClausesOfAssumption41, AlmostEverywhere, Composite)
+    kinds = (
+        RankEvidenceOfLayer,
+        PatchCollision,
+        ClausesOfAssumption41,
+        AlmostEverywhere,
+        Composite,
+        ExactPoint,
+    )
     return isinstance(evidence, kinds)
 
 
@@ -270,6 +279,38 @@ def _(evidence: LiftedRank, finding: Finding, instance: Instance) -> Claim | Non
     kernel = evidence.kernel
     upper = None if kernel is None else {"kind": f"{kernel.side}-kernel", "vectors": _vectors(kernel)}
     return _bounds_of_u(evidence, finding, lower, upper), residues
+
+
+@_claim.register
+def _(evidence: ExactPoint, finding: Finding, instance: Instance) -> Claim:
+    surface = evidence.surface
+
+    def texts(array: np.ndarray | None) -> Any:
+        if array is None:
+            return None
+        return [texts(row) for row in array] if array.ndim > 1 else [_coefficients(v) for v in array]
+
+    claim: dict[str, Any] = {
+        "statement": finding.statement,
+        "verdict": finding.verdict,
+        "targets": [[_coefficients(y)[0] if y.coefficients else 0 for y in row] for row in surface.Y],
+        "value": _coefficients(surface.loss),
+        "point": [
+            None if entry is None else {"W": texts(entry[0]), "b": texts(entry[1])} for entry in surface.point
+        ],
+    }
+    if finding.statement == "critical-point":
+        partial_ = evidence.partial
+        claim["partial"] = (
+            None
+            if partial_ is None
+            else {"layer": partial_.layer, "part": partial_.part, "index": partial_.index}
+        )
+    return claim, None
+
+
+def _coefficients(value: LnTwo) -> list[Any]:
+    return [json_integer(c.numerator) if c.denominator == 1 else rational_text(c) for c in value.coefficients]
 
 
 @_claim.register

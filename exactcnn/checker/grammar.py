@@ -85,6 +85,14 @@ def integer(low: int | None = None, high: int | None = None) -> Reader:
     return read
 
 
+def polynomial(value: Any, path: str) -> tuple[Fraction, ...]:
+    """[c_0, c_1, ..], the number c_0 + c_1 ln 2 + .., without a trailing 0."""
+    found = tuple(number(entry, f"{path}[{i}]") for i, entry in enumerate(value if type(value) is list else [value]))
+    if type(value) is not list or len(found) > 99 or (found and found[-1] == 0):
+        raise Malformed(f"{path}: expected coefficients in powers of ln 2, the last not 0, found {show(value)}")
+    return found
+
+
 def positive(below: int | None = None) -> Reader:
     def read(value: Any, path: str) -> Fraction:
         if (exact := number(value, path)) <= 0 or (below is not None and exact >= below):
@@ -267,8 +275,12 @@ SIMPLE = {
         {"uncovered": INDICES, "equal": array(pair(INDEX, INDEX))})},
     "assumption-4.1": {**DECIDED, "samples": SIZE, "layers": array(record(
         {"layer": integer(1), "failing": array(choice(*CLAUSES))}))}}
+POINT = {"targets": array(array(number, 1), 1), "value": polynomial, "point": array(maybe(record({
+    "W": array(array(polynomial, 1), 1), "b": maybe(array(polynomial, 1))})), 1)}
+SIMPLE |= {"loss": {"verdict": choice("proved"), **POINT}, "critical-point": {**DECIDED, **POINT, "partial": maybe(
+    record({"layer": integer(1), "part": choice("W", "b"), "index": INDEX}))}}
 PARTS = array(tagged("statement", SIMPLE), 1)
-CLAIM = tagged("statement", {**SIMPLE, "lemma-4.2": {**ABOUT, "parts": PARTS},
+CLAIM = tagged("statement", {**SIMPLE, "lemma-4.2": {**ABOUT, "parts": PARTS}, "s-k": {**ABOUT, "parts": PARTS},
                              "theorem-3.4": {**ABOUT, "weights": maybe(WEIGHTS), "parts": PARTS}})
 CERTIFICATE = record({
     "format": choice("exactcnn-certificate"), "version": integer(1, 1),

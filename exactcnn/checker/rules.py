@@ -11,6 +11,7 @@ from .everywhere import almost_everywhere, generic_data
 from .evidence import Context, Fields, equal, require
 from .generic import generic_rank
 from .instance import check_weights
+from .landscape import critical, loss
 from .ranks import rank
 
 
@@ -18,7 +19,7 @@ def check_claim(context: Context, claim: Fields, raw: Fields, path: str) -> str:
     context.instance.budget.cells = 0
     minors = {"rank": rank, "assumption-2.4": generic_rank, "lemma-2.5": generic_rank, "lifted-rank": generic_rank,
               "theorem-3.5": almost_everywhere, "extension-a": almost_everywhere, "theorem-3.4": existence,
-              "lemma-4.2": complement}
+              "lemma-4.2": complement, "s-k": membership, "loss": loss, "critical-point": critical}
     if claim["statement"] in minors:
         return minors[claim["statement"]](context, claim, raw, path)
     rule = {"assumption-3.1": separation, "assumption-3.2": growth, "structure": structure,
@@ -72,3 +73,17 @@ def complement(context: Context, claim: Fields, raw: Fields, path: str) -> str:
     reasons = [check_claim(context, part, raw["parts"][n], f"{path}.parts[{n}]") for n, part in enumerate(parts)]
     fails = "is null" if verdict == "proved" else "has positive measure"
     return f"the complement of S_{k} {fails}: {'; '.join(reasons)}"
+
+
+def membership(context: Context, claim: Fields, raw: Fields, path: str) -> str:
+    """S_k: rank F_k = N and U_l of full rank for l = k+2..L, at the given weights."""
+    instance, parts, k, verdict = context.instance, claim["parts"], claim["layer"], claim["verdict"]
+    layer, count = instance.layer(k, path), len(instance.samples().rows)
+    equal(claim, path, samples=count, width=layer.units)
+    above = instance.layers[k + 1 :]
+    require(all(each.kind != "maxpool" for each in above), path, "a pooling layer above has no U")
+    found = {(part["statement"], part["verdict"], part.get("layer")) for part in parts}
+    needed = {("rank", verdict, k)} | {("lifted-rank", verdict, each.number) for each in above}
+    require(needed <= found if verdict == "proved" else bool(needed & found), path, "the parts do not decide it")
+    reasons = [check_claim(context, part, raw["parts"][n], f"{path}.parts[{n}]") for n, part in enumerate(parts)]
+    return f"the given weights are {'' if verdict == 'proved' else 'not '}in S_{k}: {'; '.join(reasons)}"

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from exactcnn.arithmetic.rationals import RationalArray
-from exactcnn.errors import MalformedError
+from exactcnn.errors import MalformedError, UndecidedError
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.domains import Domain
 from exactcnn.network.layers import Layer
@@ -243,8 +243,20 @@ class Surface:
         """All partial derivatives in the order of the parameters."""
         return flatten(self.gradient)
 
+    @property
+    def smooth(self) -> bool:
+        """Is no unit at a kink and no pooling patch tied, whether the loss feels it or not?"""
+        slopes = all(v is not None for first in self.first if first is not None for v in first.ravel())
+        ties = any(len(places) > 1 for rows in self.choice if rows for row in rows for places in row)
+        return slopes and not ties
+
     def hessian_times(self, direction: Point) -> np.ndarray:
-        """The Hessian times a direction (one (V_W, V_b) for each layer), flat.  Only without kinks."""
+        """The Hessian times a direction (one (V_W, V_b) for each layer), flat.
+
+        Raises UndecidedError at a kink or a tie.
+        """
+        if not self.smooth:
+            raise UndecidedError("a unit is at a kink or a pooling patch has a tie: there is no Hessian")
         RF: list[np.ndarray] = [np.full(self.F[0].shape, self.zero, dtype=object)]
         RG: list[np.ndarray | None] = [None]
         for layer in self.layers:

@@ -11,12 +11,14 @@ from exactcnn.statements.assumption_2_4 import decide_assumption_2_4, decide_lem
 from exactcnn.statements.assumption_3_1 import decide_assumption_3_1
 from exactcnn.statements.assumption_3_2 import decide_assumption_3_2
 from exactcnn.statements.assumption_4_1 import decide_assumption_4_1
+from exactcnn.statements.critical_point import decide_critical_point, decide_loss
 from exactcnn.statements.extension_a import decide_extension_a
 from exactcnn.statements.extension_b import decide_extension_b
 from exactcnn.statements.finding import Finding
 from exactcnn.statements.lemma_4_2 import decide_lemma_4_2
 from exactcnn.statements.lifted_rank import decide_lifted_rank
 from exactcnn.statements.rank import decide_rank
+from exactcnn.statements.s_k import decide_s_k, decide_theorem_4_4, decide_theorem_4_5
 from exactcnn.statements.structure import decide_structure
 from exactcnn.statements.theorem_3_4 import decide_theorem_3_4
 from exactcnn.statements.theorem_3_5 import decide_theorem_3_5
@@ -33,6 +35,7 @@ class Statement:
     needs_samples: bool
     needs_weights: bool
     decide: Callable[[Instance, int | None], list[Finding]]
+    needs_targets: bool = False
 
 
 def _wide(instance: Instance, layer: int | None) -> int:
@@ -125,6 +128,45 @@ STATEMENTS: dict[str, Statement] = {
             True,
             False,
             lambda instance, layer: [decide_lemma_4_2(instance, _wide(instance, layer))],
+        ),
+        Statement(
+            "s-k",
+            "the given weights lie in S_k",
+            True,
+            True,
+            lambda instance, layer: [decide_s_k(instance, _wide(instance, layer))],
+        ),
+        Statement(
+            "loss",
+            "the value of the loss 1/2 ||F_L - Y||^2 at the given weights",
+            True,
+            True,
+            lambda instance, layer: [decide_loss(instance)],
+            needs_targets=True,
+        ),
+        Statement(
+            "critical-point",
+            "every partial derivative of the loss by a true parameter is exactly 0",
+            True,
+            True,
+            lambda instance, layer: [decide_critical_point(instance)],
+            needs_targets=True,
+        ),
+        Statement(
+            "theorem-4.4",
+            "at the given point of S_k: zero loss and zero gradient by U_{k+1} agree",
+            True,
+            True,
+            lambda instance, layer: [decide_theorem_4_4(instance, _wide(instance, layer))],
+            needs_targets=True,
+        ),
+        Statement(
+            "theorem-4.5",
+            "the given point of S_k, if critical, has zero loss",
+            True,
+            True,
+            lambda instance, layer: [decide_theorem_4_5(instance, _wide(instance, layer))],
+            needs_targets=True,
         ),
         Statement(
             "assumption-4.1",

@@ -73,6 +73,7 @@ ACTIVATIONS = {
     "elu": ({"alpha": Fraction(7, 2)}, lambda t: t if t >= 0 else mpmath.expm1(t) * 7 / 2),
     "gaussian": ({}, lambda t: mpmath.exp(-t * t)),
     "arctan": ({}, mpmath.atan),
+    "sigmoid2": ({}, lambda t: 1 / (1 + mpmath.power(2, -t))),
     "custom": (
         {"expression": "(atan(t) + pi/2)*exp(-t**2)/3 - 2*tanh(t/4)"},
         lambda t: (mpmath.atan(t) + mpmath.pi / 2) * mpmath.exp(-t * t) / 3 - 2 * mpmath.tanh(t / 4),

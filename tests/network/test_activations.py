@@ -40,6 +40,7 @@ REFERENCE = {
     "softplus": lambda t, alpha: mp.log1p(mp.exp(alpha * t)) / alpha,
     "gelu": lambda t: t * mp.ncdf(t),
     "arctan": lambda t: mp.acot(1 / t) if t else mpf(0),
+    "sigmoid2": lambda t: mp.power(2, t) / (1 + mp.power(2, t)),
 }
 
 RECORDS = [
@@ -182,7 +183,7 @@ def accepted(activation, rho):
     }.get(activation.name, False)
 
 
-PROVED_A, PROVED_B = {"sigmoid", "gaussian"}, {"relu", "softplus", "silu", "gelu"}
+PROVED_A, PROVED_B = {"sigmoid", "gaussian", "sigmoid2"}, {"relu", "softplus", "silu", "gelu"}
 
 
 @each

@@ -94,6 +94,17 @@ def _sigmoid(_: Parameters) -> ActivationProperties:
     )  # fmt: skip
 
 
+def _sigmoid2(_: Parameters) -> ActivationProperties:
+    return _smooth(
+        _ZERO, _ONE, _growth(1, Fraction(1, 2), 1, 1), increasing=True, nowhere_zero=True,
+        real_analytic=f"{_COMPOSITION}: 1 + 2^-t is entire and at least 1 on R.",
+        strictly_monotone="The derivative ln 2 sigma (1 - sigma) is positive, as 0 < sigma < 1.",
+        limit_minus="1 + 2^-t tends to +infinity.",
+        limit_plus="1 + 2^-t tends to 1.",
+        growth="1/(1 + 2^-t) <= 2^t <= e^(t/2) for t < 0, as ln 2 > 1/2, and it is at most 1 for t >= 0.",
+    )  # fmt: skip
+
+
 def _tanh(_: Parameters) -> ActivationProperties:
     return _smooth(
         Limit.finite("-1"), _ONE, None, increasing=True, nowhere_zero=True,
@@ -275,6 +286,6 @@ LIBRARY: Mapping[str, Entry] = {
         Entry("softplus", "other", "log(1 + exp(alpha*t))/alpha", _softplus, _ALPHA),
         Entry("gelu", "other", "t*(1 + erf(t/sqrt(2)))/2", _gelu),
         Entry("arctan", "other", "atan(t)", _arctan),
-        Entry("sigmoid2", "other", "1/(1 + exp(-t*log(2)))", _sigmoid),
+        Entry("sigmoid2", "other", "1/(1 + exp(-t*log(2)))", _sigmoid2),
     )
 }

@@ -1,0 +1,159 @@
+"""Floor 4: `loss` and `critical-point` at the given weights, and what Theorems 4.4 and 4.5 say there.
+
+Exactly where the numbers allow (Q[ln 2], see ``landscape.domains``), with a certificate; otherwise by balls:
+a partial derivative whose ball excludes 0 refutes, balls around 0 prove nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from exactcnn.errors import UndecidedError
+from exactcnn.features.instance import Instance
+from exactcnn.landscape.derivatives import Surface, point_of
+from exactcnn.landscape.domains import BallDomain, ExactDomain, LnTwo
+from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding
+
+__all__ = ["ExactPoint", "Partial", "ball_surface", "decide_critical_point", "decide_loss", "exact_surface"]
+
+_BITS = 256
+# Units times samples beyond which Python objects are too slow to be the whole route.
+_LARGEST = 2_000_000
+
+
+@dataclass(frozen=True)
+class Partial:
+    """The partial derivative by entry ``index`` of W_layer (row by row) or b_layer."""
+
+    layer: int
+    part: str
+    index: int
+
+    def __str__(self) -> str:
+        return f"{self.part}_{self.layer}[{self.index}]"
+
+
+@dataclass(frozen=True, eq=False)
+class ExactPoint:
+    """``surface`` evaluated over Q[ln 2]; ``partial`` is not 0 there (None: the claim is not about one)."""
+
+    surface: Surface
+    partial: Partial | None = None
+
+
+def _too_large(instance: Instance) -> bool:
+    return instance.N * sum(layer.width * layer.patch_size for layer in instance.network.layers) > _LARGEST
+
+
+def exact_surface(instance: Instance) -> Surface | None:
+    """Over Q[ln 2], None where some activation has no value there or the work is too large."""
+    if _too_large(instance):
+        return None
+    domain = ExactDomain()
+    try:
+        return Surface(instance, domain, point_of(instance, domain))
+    except UndecidedError:
+        return None
+
+
+def ball_surface(instance: Instance, bits: int = _BITS) -> Surface | None:
+    """In balls, None for activations without known derivatives or where the work is too large."""
+    from flint import ctx
+
+    if _too_large(instance):
+        return None
+    domain = BallDomain()
+    try:
+        with ctx.workprec(bits):
+            return Surface(instance, domain, point_of(instance, domain))
+    except UndecidedError:
+        return None
+
+
+def in_words(value: LnTwo) -> str:
+    """As a sum of rational multiples of powers of ln 2."""
+    names = ["", " ln 2"]
+    terms = [
+        f"{c}{names[i] if i < 2 else f' (ln 2)^{i}'}" for i, c in enumerate(value.coefficients) if c != 0
+    ]
+    return " + ".join(terms) or "0"
+
+
+def decide_loss(instance: Instance, layer: int | None = None) -> Finding:
+    """The value of Phi = 1/2 ||F_L - Y||^2 at the given weights, exact or enclosed."""
+    surface = exact_surface(instance)
+    if surface is not None:
+        value = surface.loss
+        summary: dict[str, object] = {"loss": [str(c) for c in value.coefficients], "exact": True}
+        reason = f"The loss 1/2 ||F_L - Y||^2 is {in_words(value)}, exactly."
+        return Finding("loss", PROVED, reason, summary, ExactPoint(surface))
+    balls = ball_surface(instance)
+    if balls is None:
+        return Finding("loss", UNDECIDED, "The loss is too large to evaluate in exact numbers or balls.", {})
+    from flint import ctx
+
+    with ctx.workprec(_BITS):
+        shown = balls.loss.str(30)
+    reason = f"The loss 1/2 ||F_L - Y||^2 lies in {shown} (ball arithmetic, not certified)."
+    return Finding("loss", PROVED, reason, {"loss": shown, "exact": False})
+
+
+def decide_critical_point(instance: Instance, layer: int | None = None) -> Finding:
+    """Are all partial derivatives by the true parameters exactly 0 at the given weights?"""
+    surface = exact_surface(instance)
+    if surface is not None:
+        return _exact_finding(surface)
+    balls = ball_surface(instance)
+    if balls is None or balls.kinks:
+        why = "the gradient could not be evaluated" if balls is None else _kink_words(balls)
+        return Finding("critical-point", UNDECIDED, f"Undecided: {why}.", {})
+    where = _first_nonzero(balls, exact=False)
+    summary: dict[str, object] = {"exact": False, "partial": None if where is None else str(where)}
+    if where is not None:
+        reason = f"The partial derivative by {where} is not 0: its ball excludes 0 (not certified)."
+        return Finding("critical-point", REFUTED, reason, summary)
+    reason = "All partial derivatives lie in balls around 0; whether they are exactly 0 is not decided."
+    return Finding("critical-point", UNDECIDED, reason, summary)
+
+
+def _exact_finding(surface: Surface) -> Finding:
+    loss = surface.loss
+    count = int(surface.flat_gradient().size)
+    summary: dict[str, object] = {
+        "loss": [str(c) for c in loss.coefficients], "exact": True, "parameters": count, "partial": None,
+        "kinks": [[kink.layer, kink.sample, kink.unit] for kink in surface.kinks[:100]],
+    }  # fmt: skip
+    if surface.kinks:
+        return Finding("critical-point", UNDECIDED, f"Undecided: {_kink_words(surface)}.", summary)
+    where = _first_nonzero(surface, exact=True)
+    if where is None:
+        reason = f"All {count} partial derivatives are exactly 0; the loss there is {in_words(loss)}."
+        return Finding("critical-point", PROVED, reason, summary, ExactPoint(surface))
+    reason = f"The partial derivative by {where} is not 0."
+    return Finding(
+        "critical-point", REFUTED, reason, {**summary, "partial": str(where)}, ExactPoint(surface, where)
+    )
+
+
+def _kink_words(surface: Surface) -> str:
+    kink = surface.kinks[0]
+    return (
+        f"the loss may have no derivative: {len(surface.kinks)} kinks that it feels, the first at layer "
+        f"{kink.layer}, unit {kink.unit}, sample {kink.sample}"
+    )
+
+
+def _first_nonzero(surface: Surface, *, exact: bool) -> Partial | None:
+    for k, entry in enumerate(surface.gradient, 1):
+        if entry is None:
+            continue
+        for part, array in (("W", entry[0]), ("b", entry[1])):
+            if array is None:
+                continue
+            for index, value in enumerate(np.asarray(array, dtype=object).ravel()):
+                nonzero = value.sign() != 0 if exact else not value.contains(0)
+                if nonzero:
+                    return Partial(k, part, index)
+    return None
