@@ -65,7 +65,7 @@ def _check(raw: Any, folder: str, data_path: str | None, budget: Budget, determi
     if spec["data"] is not None:
         hint = spec["data"].get("path", "")
         hints = [hint, os.path.join(folder, hint), os.path.join(folder, os.path.basename(hint))]
-        data = load_data(spec["data"], layers[0].below.units, hints if data_path is None else [data_path])
+        data = load_data(spec["data"], layers[0].below.units, hints if data_path is None else [data_path], budget)
     if spec["weights"] is not None:
         check_weights(spec["weights"], layers)
     context = Context(Instance(layers, data, spec["weights"], budget), raw["instance"], deterministic)

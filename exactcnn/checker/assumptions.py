@@ -78,8 +78,11 @@ def structure(instance: Instance, claim: Fields, path: str) -> str:
         return f"every neuron of layer {k - 1} lies in a patch of layer {k}, no two patches are equal sets"
     for u in uncovered:
         require(u < units and u not in covered, path + ".uncovered", f"{show(u)} is not an uncovered neuron")
+    budget.spend(5 * layer.patch_length * len(patches) + 10 * len(same), path)
+    number = {patch: place for place, patch in enumerate(set(map(frozenset, patches)))} if same else {}
+    kinds = [number[frozenset(patch)] for patch in patches] if same else []
     for p, q in same:
-        require(p < q < len(patches) and set(patches[p]) == set(patches[q]), path + ".equal",
+        require(p < q < len(patches) and kinds[p] == kinds[q], path + ".equal",
                 f"{show(p)} and {show(q)} are not two equal patches p < q")
     found = [f"neuron {uncovered[0]} of layer {k - 1} lies in no patch"] if uncovered else []
     found += [f"patches {same[0][0]} and {same[0][1]} are equal sets"] if same else []

@@ -8,7 +8,7 @@ from typing import Any
 
 from .expressions import enclose, parse
 from .instance import Instance, Layer
-from .intervals import Interval, over, plus, rational, rising, squared, tanh, times
+from .intervals import Interval, bounded, over, plus, rational, rising, squared, tanh, times
 from .intervals import erf_at as erf
 from .outcome import Rejected, product_cost
 
@@ -67,8 +67,10 @@ class Enclosed:
         for place, (layer, gathers, parameters, function) in enumerate(self.stages, 1):
             wanted = units if place == len(self.stages) else range(layer.units)
             # A few hundred operations of w bits for each value of an elementary function (erf is the longest).
-            spec, each = layer.activation or {}, 4000 * (1 + self.w // 128)
-            each *= 1 + len(spec.get("expression", "")) // 4
+            spec, w = layer.activation or {}, self.w
+            text = spec.get("expression", "erf" if spec.get("name") == "gelu" else "")
+            each = 4000 * (1 + w // 128) + (3000 + w * w // 2 * (1 + w // 1024) if "erf" in text else 0)
+            each *= 1 + len(text) // 4
             self.budget.spend(len(wanted) * (layer.patch_length * product_cost(self.w, 64) + each), self.path)
             if parameters is None:
                 pools = [[state[u] for u in gathers[h] if u >= 0] for h in wanted]
@@ -85,7 +87,8 @@ class Enclosed:
                     x, d, at = [sums[u] for u in gathers[p]], [widths[u] for u in gathers[p]], p
                 middle = sum(map(mul, x, columns[t])) * bias_over + bias[h] * bottom
                 radius = sum(map(mul, d, map(abs, columns[t]))) * bias_over
-                state.append(function(((middle - radius) // below, -(-(middle + radius) // below))))
+                low, high = (middle - radius) // below, -(-(middle + radius) // below)
+                state.append(bounded(function(bounded((low, high), self.w)), self.w))
         return state
 
 
@@ -100,6 +103,8 @@ def check_inverse(instance: Instance, layer: Layer, evidence: dict[str, Any], pa
     instance.budget.hold(3 * order**2, path, w)
     enclosed = Enclosed(instance, layer, w, path)
     table = [enclosed.row(i, columns) for i in rows]
+    if any(low > high for row in table for low, high in row):
+        raise Rejected(f"{path}: an enclosure is turned inside out")
     sums = [[low + high for low, high in column] for column in zip(*table, strict=True)]
     widths = [sum(high - low for low, high in row) for row in table]
     one = 1 << e + w + 1

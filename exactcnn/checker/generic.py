@@ -7,6 +7,7 @@ from typing import Any
 
 from .evidence import Context, Fields, bounds, equal, in_words, independent, indices, minor, require
 from .instance import Instance, Layer
+from .outcome import product_cost
 
 
 def generic_rank(context: Context, claim: Fields, raw: Fields, path: str) -> str:
@@ -74,7 +75,9 @@ def lifted_upper(instance: Instance, layer: Layer, evidence: Fields, path: str) 
     size = layer.below.units if left else layer.units
     independent(vectors, size, path)
     columns, patches = instance.parameters(layer)[0], layer.patches(instance.budget)
-    instance.budget.spend((1 + len(vectors)) * len(patches) * layer.patch_length * filters, path)
+    bits = max((abs(v).bit_length() for vector in vectors for _, v in vector["entries"]), default=0)
+    cost = product_cost(bits, max((abs(v).bit_length() for column in columns for v in column), default=0))
+    instance.budget.spend((1 + len(vectors)) * len(patches) * layer.patch_length * filters * (3 + cost), path)
     for s, vector in enumerate(vectors):
         values, totals = dict(vector["entries"]), dict[int, int]()
         for position, patch in enumerate(patches):

@@ -227,7 +227,7 @@ MINOR, GMINOR = ({**PLACE, "substitution": SUBSTITUTION}, {**PLACE, "filters": F
 GLOWER = tagged("kind", {"minor": GMINOR, "minor-fiat-shamir": {**GMINOR, "solutions": array(INDICES)}})
 LOWER = tagged("kind", {
     "minor": MINOR, "minor-fiat-shamir": {**MINOR, "solutions": array(INDICES)},
-    "verified-inverse": {"precision": integer(16, 8192), "rows": INDICES, "columns": INDICES,
+    "verified-inverse": {"precision": integer(16, 4096), "rows": INDICES, "columns": INDICES,
                          "scale": integer(0, 2**16), "inverse": array(integers())}})
 VECTORS = {"vectors": array(record({"pivot": INDEX, "entries": array(pair(INDEX, integer()))}))}
 KERNEL = {"denominator": maybe(integer(1)), **VECTORS}

@@ -157,7 +157,7 @@ class Data:
         return [value * self.factor for value in self.rows[i]]
 
 
-def load_data(spec: dict[str, Any], units: int, candidates: list[str]) -> Data:
+def load_data(spec: dict[str, Any], units: int, candidates: list[str], budget: Budget) -> Data:
     """The samples; `candidates` are the paths at which a data file may lie."""
     (count, width), path = spec["shape"], "instance.data"
     if width != units:
@@ -178,6 +178,7 @@ def load_data(spec: dict[str, Any], units: int, candidates: list[str]) -> Data:
         raise Malformed(f"{path}: unreadable data file, {show(str(e))}") from None
     if prod(dimensions[1:]) != width or spec["start"] + count > dimensions[0]:
         raise Malformed(f"{path}: the file's array has shape {dimensions}, which does not hold these samples")
+    budget.hold(count * (width + 60) // 40, path)  # as bytes
     places = range(spec["start"] * width, (spec["start"] + count) * width, width)
     rows = [values[place : place + width] for place in places]
     return Data(rows, spec["scale"].numerator, spec["scale"].denominator)
@@ -210,6 +211,8 @@ def read_npz(raw: bytes) -> tuple[list[int], bytes]:
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
         if archive.namelist().count("x.npy") != 1:
             raise ValueError("expected exactly one member x.npy")
+        if archive.getinfo("x.npy").compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError("expected a member that is stored or deflated")
         with archive.open("x.npy") as stream:
             magic = stream.read(8)
             if magic not in (b"\x93NUMPY\x01\x00", b"\x93NUMPY\x02\x00"):

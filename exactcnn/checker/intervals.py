@@ -9,7 +9,7 @@ from math import isqrt
 
 from .outcome import Rejected
 
-GUARD, SLACK, LARGEST = 64, 2**40, 2**13
+GUARD, SLACK, LARGEST, MOST_BITS = 64, 2**40, 2**13, 2**14
 Interval = tuple[int, int]
 
 
@@ -44,8 +44,8 @@ def exp_at(n: int, w: int) -> Interval:
     v = w + GUARD
     if n > LARGEST << w:
         raise Rejected(f"an exponential of a number above {LARGEST}")
-    if n < -LARGEST << w:
-        return 0, 1  # w is at most LARGEST
+    if n < -(2 * w + 64) << w:
+        return 0, 1  # e^-x < 2^-x < 2^-w
     k, r = divmod(n << GUARD, ln2(v))
     r >>= 6
     total = term = 1 << v
@@ -111,7 +111,14 @@ def sqrt_at(n: int, w: int) -> Interval:
 
 def rising(name: str, x: Interval, w: int) -> Interval:
     at = INCREASING[name]
-    return at(x[0], w)[0], at(x[1], w)[1]
+    return bounded((at(x[0], w)[0], at(x[1], w)[1]), w)
+
+
+def bounded(x: Interval, w: int) -> Interval:
+    """The same interval; numbers of absurd size are refused, and so is one turned inside out (a fault here)."""
+    if x[0] > x[1] or max(abs(x[0]), abs(x[1])).bit_length() > w + MOST_BITS:
+        raise Rejected(f"an enclosure that is no interval or beyond 2^{MOST_BITS}")
+    return x
 
 
 def rational(a: int, b: int, w: int) -> Interval:
@@ -124,7 +131,7 @@ def plus(x: Interval, y: Interval) -> Interval:
 
 def times(x: Interval, y: Interval, w: int) -> Interval:
     products = (x[0] * y[0], x[0] * y[1], x[1] * y[0], x[1] * y[1])
-    return min(products) >> w, -(-max(products) >> w)
+    return bounded((min(products) >> w, -(-max(products) >> w)), w)
 
 
 def over(x: Interval, y: Interval, w: int) -> Interval:
@@ -136,7 +143,7 @@ def over(x: Interval, y: Interval, w: int) -> Interval:
 
 def squared(x: Interval, w: int) -> Interval:
     low, high = sorted((x[0] ** 2, x[1] ** 2))
-    return (0 if x[0] <= 0 <= x[1] else low >> w), -(-high >> w)
+    return bounded(((0 if x[0] <= 0 <= x[1] else low >> w), -(-high >> w)), w)
 
 
 def sigmoid_at(n: int, w: int) -> Interval:

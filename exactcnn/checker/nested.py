@@ -45,8 +45,8 @@ class Nested:
             columns = [flat[t :: each.filters] for t in range(each.filters)]
             self.stages.append((each, (each.activation or {})["name"], gathers, columns, bias))
             self.cost += each.units * (6 * each.patch_length + 60)
-        factor, values = self.data.factor, [v for row in self.data.rows for v in row]
-        self.content = gcd(self.data.denominator, *(v * factor for v in set(values)))
+        values = set[int]().union(*self.data.rows)
+        self.content = gcd(self.data.denominator, *(v * self.data.factor for v in values))
 
     def rows(self) -> Iterator[list[int]]:
         columns, p = self.evidence["columns"], self.p

@@ -29,7 +29,7 @@ def core_rows(instance: Instance, layer: Layer, evidence: dict[str, Any], path: 
     for i in evidence["order"][:m]:
         row = data.rows[i]
         values = [sum(a * row[u] for u, a in pairs) - threshold for pairs, threshold in columns]
-        yield [int(v >= 0) if step else max(v, 0) for v in values]
+        yield [int(v >= 0) if step else max(v, 0) % evidence["lower"]["prime"] for v in values]
 
 
 def check_order(instance: Instance, layer: Layer, evidence: dict[str, Any], path: str) -> None:
@@ -62,10 +62,12 @@ def check_order(instance: Instance, layer: Layer, evidence: dict[str, Any], path
         gather = [u for u in gathers[position] if u >= 0]
         taps = [r for r, u in enumerate(gathers[position]) if u >= 0]
         if numpy:
-            weights = numpy.array([[filters[t][r] for r in taps] for _, t in pairs], dtype=numpy.float64)
-            values = weights @ rows[gather].astype(numpy.float64)
-            good = all(line[:place].max(initial=-numpy.inf) < line[place]
-                       for line, (place, _) in zip(values, pairs, strict=True))
+            good, patch = True, rows[gather].astype(numpy.float64)
+            for start in range(0, len(pairs), 32):  # a few lines of z at a time
+                block = pairs[start : start + 32]
+                weights = numpy.array([[filters[t][r] for r in taps] for _, t in block], dtype=numpy.float64)
+                good = good and all(line[:place].max(initial=-numpy.inf) < line[place]
+                                    for line, (place, _) in zip(weights @ patch, block, strict=True))
         else:
             patches = [[row[u] for u in gather] for row in rows[: max(place for place, _ in pairs) + 1]]
             good = True

@@ -29,6 +29,7 @@ __all__ = ["VerifiedMinor", "feature_balls", "verified_minor"]
 _MOST_BALLS = 3_000_000
 _LARGEST_ORDER = 700
 _PRECISIONS = (128, 256, 512, 1024, 2048)
+_MOST_PLACES = 4096  # of FORMAT.md 6.1
 # A pivot below this part of the largest is noise of float64: no column is chosen by it.
 _NOISE = 1e-13
 
@@ -189,6 +190,8 @@ def _prove(instance: Instance, k: int, rows: list[int], units: list[int]) -> Ver
             proof = verified_inverse(A)
         if proof is not None:
             places = _places(instance, k, proof)
+            if places > _MOST_PLACES:
+                return None
             return VerifiedMinor(tuple(rows), tuple(units), places, proof)
     return None
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import gcd, lcm
 
 import numpy as np
 
@@ -131,6 +132,23 @@ class FeatureMatrix:
             before_activation=self.domain == "exponential",
         )
 
+    def _least_denominator(self, known: int) -> int:
+        """The least D > 0 with D F_k integral, a divisor of ``known``; some samples mostly suffice."""
+        if known not in self._least:
+            least, N, start, step = 1, self.instance.N, 0, 8
+            while least < known and start < N:
+                rows = np.arange(start, min(start + step, N))
+                part, _ = exact_values(self.instance, self.k, before_activation=False, rows=rows)
+                common = gcd(part.denominator, *(int(v) for v in np.unique(part.numerators)))
+                least = lcm(least, part.denominator // common)
+                start, step = start + step, 2 * step
+            self._least[known] = least
+        return self._least[known]
+
+    @cached_property
+    def _least(self) -> dict[int, int]:
+        return {}
+
     def residues(self, prime: int, root: int) -> tuple[np.ndarray, Substitution | None]:
         """The image of (a non-zero multiple of) F_k in GF(prime), shape (N, n_k), int64.
 
@@ -141,6 +159,10 @@ class FeatureMatrix:
             values = self._numerators_mod(prime)
             if values.denominator % prime == 0:
                 raise UndecidedError(f"{prime} divides a denominator of F_{self.k}")
+            # FORMAT.md section 5 speaks of the least denominator; solutions (section 7) depend on the scale.
+            surplus = values.denominator // self._least_denominator(values.denominator) % prime
+            if surplus != 1:
+                return values.numerators * pow(surplus, -1, prime) % prime, None
             return values.numerators, None
         exponents = self._numerators_mod(prime - 1)
         D = exponents.denominator

@@ -53,6 +53,30 @@ def test_encloses_and_is_tight(name: str, w: int) -> None:
         assert high - low <= 8 + abs(low) // 2 ** (w - 6), (n, w)
 
 
+def test_small_exponentials_at_high_precision() -> None:
+    """e^-8300 is far above 2^-w for w = 13000: not 0 (erf once relied on it and was wrong)."""
+    w = 13000
+    low, high = intervals.exp_at(-(8300 << w), w)
+    with mpmath.workprec(w + 100):
+        assert 0 < low <= mpmath.exp(-8300) * mpmath.mpf(2) ** w <= high
+
+
+def test_erf_beyond_the_root_of_its_cut_off() -> None:
+    """erf(91) = 1 to 8192 places but for the last few, at the precision where an enclosure was once 0."""
+    w = 8192
+    low, high = intervals.erf_at(91 << w, w)
+    assert (1 << w) - 8 <= low <= high <= (1 << w) + 8
+
+
+def test_intervals_are_not_turned_inside_out_or_absurd() -> None:
+    w = 64
+    for x in ((2, 1), (0, 1 << (w + intervals.MOST_BITS + 1))):
+        with pytest.raises(Rejected):
+            intervals.bounded(x, w)
+    with pytest.raises(Rejected):
+        enclose(parse("((((9**64)**64)**64)**64)**64"), (0, 0), 64)
+
+
 @pytest.mark.parametrize("w", [64, 200, 2000])
 def test_constants(w: int) -> None:
     with mpmath.workprec(w + 100):

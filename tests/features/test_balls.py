@@ -220,3 +220,51 @@ def test_weights_matter():
     other["digests"]["weights"] = digest(other["instance"]["weights"])
     other["digests"]["instance"] = digest(other["instance"])
     assert check_certificate(other).outcome == "REJECTED"
+
+
+def test_precision_beyond_the_format_is_malformed_and_values_beyond_measure_rejected():
+    """8192 places once met a wrong erf; sixty squares of 3 would take more memory than there is."""
+    _, certificate = _base()
+    certificate["claims"][0]["evidence"]["lower"]["precision"] = 8192
+    assert check_certificate(certificate).outcome == "MALFORMED"
+    squares = network([1], *[{"kind": "dense", "units": 1, "activation": "square"}] * 60,
+                      {"kind": "dense", "units": 1, "activation": "gelu"})  # fmt: skip
+    ones = given(squares, *[([[3]], [3])] * 61)
+    inst = instance(squares, [[3]], ones)
+    lower = {
+        "kind": "verified-inverse",
+        "precision": 64,
+        "rows": [0],
+        "columns": [0],
+        "scale": 0,
+        "inverse": [[1]],
+    }
+    claim = {"statement": "rank", "verdict": "proved", "layer": 61, "samples": 1, "width": 1, "lower": 1, "upper": 1,
+             "evidence": {"lower": lower, "upper": None}}  # fmt: skip
+    record = {"network": squares.to_json(), "weights": ones.to_json(61),
+              "data": {"kind": "inline", "shape": [1, 1], "denominator": 1, "rows": [[3]]}}  # fmt: skip
+    digests = {key: digest(value) for key, value in record.items()}
+    forged = {"format": "exactcnn-certificate", "version": 1, "instance": record,
+              "digests": {**digests, "instance": digest(record)}, "claims": [claim]}  # fmt: skip
+    assert check_certificate(forged).outcome in ("REJECTED", "MALFORMED")
+    assert inst.N == 1
+
+
+@pytest.mark.parametrize("scale, pooled", [("2", False), ("1/3", False), ("2", True)])
+def test_solutions_speak_of_the_least_denominator(scale, pooled):
+    """More than 150 rational rows with common factors: prover and checker mean the same matrix."""
+    layers = [{"kind": "dense", "units": 170, "activation": "relu"}]
+    layers += [{"kind": "maxpool", "patches": [[h] for h in range(170)]}] if pooled else [
+        {"kind": "dense", "units": 170, "activation": "relu"}
+    ]  # fmt: skip
+    net = network([30], *layers)
+    r = rng(7)
+    entries = [([[r.randint(-3, 3) for _ in range(n.filters)] for _ in range(n.patch_size)],
+                [Fraction(r.randint(400, 900), 2 if pooled and h % 2 else 1) for h in range(n.width)])
+               for n in net.layers if n.kind != "maxpool"]  # fmt: skip
+    weights = given(net, entries[0], *([None] if pooled else [entries[1]]))
+    samples = instance(net, random_rows(r, 155, 30, 0, 9)).samples.scaled(Fraction(scale))
+    inst = Instance(net, samples, weights)
+    finding = decide_rank(inst, 2)
+    certificate = make_certificate(inst, [finding])
+    assert check_certificate(certificate).outcome == "VERIFIED"

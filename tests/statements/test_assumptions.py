@@ -214,6 +214,7 @@ def test_statement_names_and_verdicts():
     """The registry serves each name; unknown names are refused; verdicts combine to the worst."""
     net = network([4], conv(3, "sigmoid", kernel=2), {"kind": "dense", "units": 1})
     inst = instance(net, [[1, 2, 3, 4], [2, 2, 1, 0]])
+    inst = type(inst)(net, exactcnn.samples([[1, 2, 3, 4], [2, 2, 1, 0]], [[1], [0]]), inst.weights)
     for name, statement in STATEMENTS.items():
         findings = decide(name, inst)
         assert findings
