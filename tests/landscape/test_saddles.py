@@ -22,7 +22,7 @@ ARCHITECTURES = {
                                 {**DENSE, "units": 2})),
     "shared biases": (1, network([8], conv(1, "relu", kernel=2), conv(2, "sigmoid2", kernel=2, bias="filter"),
                                  {**DENSE, "units": 1})),
-    "deep, pooling below": (3, network([9], conv(2, "relu", kernel=2), POOL, conv(1, "relu", kernel=2),
+    "deep, pooling below": (3, network([9], conv(2, "leaky_relu", kernel=2), POOL, conv(1, "leaky_relu", kernel=2),
                                        conv(2, "sigmoid", kernel=2), {**DENSE, "units": 2})),
     "strided, square": (1, network([12], conv(1, "relu", kernel=1), conv(2, "square", kernel=2, stride=2),
                                    {**DENSE, "units": 2})),
