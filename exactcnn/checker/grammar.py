@@ -269,6 +269,7 @@ SIMPLE = {
         {"layer": integer(1), "failing": array(choice(*CLAUSES))}))}}
 PARTS = array(tagged("statement", SIMPLE), 1)
 CLAIM = tagged("statement", {**SIMPLE, "lemma-4.2": {**ABOUT, "parts": PARTS},
+                             "corollary-3.6": {**ABOUT, "parts": PARTS},
                              "theorem-3.4": {**ABOUT, "weights": maybe(WEIGHTS), "parts": PARTS}})
 CERTIFICATE = record({
     "format": choice("exactcnn-certificate"), "version": integer(1, 1),

@@ -11,6 +11,7 @@ from exactcnn.statements.assumption_2_4 import decide_assumption_2_4, decide_lem
 from exactcnn.statements.assumption_3_1 import decide_assumption_3_1
 from exactcnn.statements.assumption_3_2 import decide_assumption_3_2
 from exactcnn.statements.assumption_4_1 import decide_assumption_4_1
+from exactcnn.statements.corollary_3_6 import decide_corollary_3_6
 from exactcnn.statements.extension_a import decide_extension_a
 from exactcnn.statements.extension_b import decide_extension_b
 from exactcnn.statements.finding import Finding
@@ -118,6 +119,13 @@ STATEMENTS: dict[str, Statement] = {
             True,
             False,
             lambda instance, layer: [decide_extension_b(instance)],
+        ),
+        Statement(
+            "corollary-3.6",
+            "every target is reached by some weights of the dense linear output layer (k = L-1)",
+            True,
+            True,
+            lambda instance, layer: [decide_corollary_3_6(instance, layer)],
         ),
         Statement(
             "lemma-4.2",
