@@ -110,7 +110,9 @@ def test_statement_all(run):
     assert found.code == 1  # assumption 3.1 fails on these samples
     assert {f["statement"] for f in found.json["findings"]} == set(STATEMENTS)
     assert all(f["asked"] for f in found.json["findings"])
-    assert found.json["certificate"]["claims"] == len(STATEMENTS)
+    # Statements about a dense linear output layer, which this network has not, stay without a claim.
+    decided = [f for f in found.json["findings"] if f["verdict"] != "undecided"]
+    assert found.json["certificate"]["claims"] == len(decided) >= 13
     assert run("check", "all.json").code == 0
 
 

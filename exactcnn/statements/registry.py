@@ -16,6 +16,7 @@ from exactcnn.statements.extension_a import decide_extension_a
 from exactcnn.statements.extension_b import decide_extension_b
 from exactcnn.statements.finding import Finding
 from exactcnn.statements.lemma_4_2 import decide_lemma_4_2
+from exactcnn.statements.lemma_4_3 import decide_lemma_4_3
 from exactcnn.statements.lifted_rank import decide_lifted_rank
 from exactcnn.statements.rank import decide_rank
 from exactcnn.statements.structure import decide_structure
@@ -133,6 +134,13 @@ STATEMENTS: dict[str, Statement] = {
             True,
             False,
             lambda instance, layer: [decide_lemma_4_2(instance, _wide(instance, layer))],
+        ),
+        Statement(
+            "lemma-4.3",
+            "the gradient by U_{k+1} lies between the products of extreme singular values, at the given weights",
+            True,
+            True,
+            lambda instance, layer: [decide_lemma_4_3(instance, layer)],
         ),
         Statement(
             "assumption-4.1",
