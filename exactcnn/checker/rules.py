@@ -11,6 +11,7 @@ from .everywhere import almost_everywhere, generic_data
 from .evidence import Context, Fields, equal, require
 from .generic import generic_rank
 from .instance import check_weights
+from .nearby import zero_loss
 from .ranks import rank
 
 
@@ -18,7 +19,8 @@ def check_claim(context: Context, claim: Fields, raw: Fields, path: str) -> str:
     context.instance.budget.cells = 0
     minors = {"rank": rank, "assumption-2.4": generic_rank, "lemma-2.5": generic_rank, "lifted-rank": generic_rank,
               "theorem-3.5": almost_everywhere, "extension-a": almost_everywhere, "theorem-3.4": existence,
-              "lemma-4.2": complement, "corollary-3.6": interpolation}
+              "lemma-4.2": complement, "corollary-3.6": interpolation,
+              "zero-loss-nearby": zero_loss}
     if claim["statement"] in minors:
         return minors[claim["statement"]](context, claim, raw, path)
     rule = {"assumption-3.1": separation, "assumption-3.2": growth, "structure": structure,

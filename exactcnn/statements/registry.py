@@ -22,6 +22,7 @@ from exactcnn.statements.rank import decide_rank
 from exactcnn.statements.structure import decide_structure
 from exactcnn.statements.theorem_3_4 import decide_theorem_3_4
 from exactcnn.statements.theorem_3_5 import decide_theorem_3_5
+from exactcnn.statements.zero_loss_nearby import decide_zero_loss_nearby
 
 __all__ = ["STATEMENTS", "Statement", "decide"]
 
@@ -141,6 +142,13 @@ STATEMENTS: dict[str, Statement] = {
             True,
             True,
             lambda instance, layer: [decide_lemma_4_3(instance, layer)],
+        ),
+        Statement(
+            "zero-loss-nearby",
+            "an exact minimum with zero loss lies at a proved distance, by output weights alone (k = L-1)",
+            True,
+            True,
+            lambda instance, layer: [decide_zero_loss_nearby(instance, layer)],
         ),
         Statement(
             "assumption-4.1",
