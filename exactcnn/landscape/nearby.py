@@ -38,6 +38,8 @@ __all__ = ["Nearby", "RightInverse", "nearby_by_balls", "nearby_by_floats", "sui
 _MOST_SAMPLES, _MOST_BALLS, _MOST_INVERSE = 300, 1_000_000, 250_000
 _PRECISION = 192
 _SPARE_PLACES = 64
+# Bits of C beyond what eps < 1/2 needs: the distance is too large by about a factor 1 + sqrt(n) 2^-24.
+_SHARPER = 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +165,7 @@ def _right_inverse(instance: Instance, k: int, balls: list[list[Any]], F: Enclos
             pseudo = np.full((count, N), np.nan)
         if np.isfinite(pseudo).all():
             size = int(np.ceil(np.abs(F.mid).max())) + 1
-            scale = (64 * N * count * size).bit_length()
+            scale = (64 * N * count * size).bit_length() + _SHARPER
             with np.errstate(over="ignore"):
                 rounded = np.rint(np.ldexp(pseudo, scale))
             if np.isfinite(rounded).all():

@@ -47,7 +47,7 @@ def least_change(inst):
         loss = sum(v * v for v in r) / 2
         if min(mpmath.svd_r(F, compute_uv=False)) < mpmath.mpf(10) ** -30:
             return None, loss
-        return mpmath.mnorm(F.T * mpmath.lu_solve(F * F.T, r), "f"), loss
+        return mpmath.mnorm(F.T * mpmath.inverse(F * F.T) * r, "f"), loss
 
 
 def exact(value):
@@ -67,7 +67,7 @@ def test_distance_is_that_of_the_nearest_interpolation(seed, bias):
     assert finding.verdict == "proved"
     found = finding.evidence
     assert exact(found.loss[0]) <= loss <= exact(found.loss[1])
-    assert change <= exact(found.distance) <= change * (1 + mpmath.mpf(10) ** -6) + mpmath.mpf(10) ** -12
+    assert change <= exact(found.distance) <= change * (1 + mpmath.mpf(10) ** -5) + mpmath.mpf(10) ** -12
     assert found.from_gradient >= float(loss) * (1 - 1e-12)
     verdict = check_certificate(make_certificate(inst, [finding]))
     assert verdict.outcome == "VERIFIED", verdict
@@ -76,21 +76,17 @@ def test_distance_is_that_of_the_nearest_interpolation(seed, bias):
 @pytest.mark.parametrize("seed", range(10))
 def test_float_route(seed, monkeypatch):
     """||r|| / sigma_min is above the true distance, the loss enclosed; the certificate holds the rank only."""
-    inst = random_instance(seed, ("sigmoid", "relu", "leaky_relu", "tanh", "silu"))
-    change, loss = least_change(inst) if "leaky" not in inst.network.describe() else (None, None)
+    inst = random_instance(seed, ("sigmoid", "relu", "elu", "square"))
+    change, loss = least_change(inst)
     monkeypatch.setattr(nearby, "_MOST_SAMPLES", 0)
-    try:
-        (finding,) = decide("zero-loss-nearby", inst)
-    except KeyError:
-        pytest.skip("mpmath oracle without this activation")
+    (finding,) = decide("zero-loss-nearby", inst)
     if finding.verdict == "undecided":
         assert change is None
         return
     assert "float64" in finding.reason
-    if change is not None:
-        assert finding.summary["loss"][0] <= float(loss) * (1 + 1e-9)
-        assert finding.summary["loss"][1] >= float(loss) * (1 - 1e-9)
-        assert finding.summary["distance"] >= float(change) * (1 - 1e-9)
+    assert finding.summary["loss"][0] <= float(loss) * (1 + 1e-9)
+    assert finding.summary["loss"][1] >= float(loss) * (1 - 1e-9)
+    assert finding.summary["distance"] >= float(change) * (1 - 1e-9)
     if finding.evidence is not None:
         certificate = make_certificate(inst, [finding])
         assert certificate["claims"][0]["statement"] == "rank"
