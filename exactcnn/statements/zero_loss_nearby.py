@@ -98,7 +98,7 @@ def _reason(found: Nearby) -> str:
     relative = ""
     if found.weight_norm > 0:
         part = _ends(Fraction(0), found.distance / Fraction(found.weight_norm))[1]
-        relative = f", {part:.3g} of the norm of these weights" if part is not None else ""
+        relative = f" ({part:.3g} times its norm)" if part is not None else ""
     bound = ""
     if found.from_gradient is not None:
         bound = f" (at most {rounded_outwards(0.0, found.from_gradient)[1]:g} by its gradient)"
