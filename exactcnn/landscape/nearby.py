@@ -36,7 +36,8 @@ from exactcnn.linalg.verified_inverse import VerifiedInverse
 __all__ = ["Nearby", "RightInverse", "nearby_by_balls", "nearby_by_floats", "suits_balls"]
 
 _MOST_SAMPLES, _MOST_BALLS, _MOST_INVERSE = 300, 1_000_000, 250_000
-_PRECISION = 192
+_PRECISION = 256
+_MOST_WORK = 10**11  # N^2 n of a singular value decomposition: a minute or two
 _SPARE_PLACES = 64
 # Bits of C beyond what eps < 1/2 needs: the distance is too large by about a factor 1 + sqrt(n) 2^-24.
 _SHARPER = 24
@@ -84,6 +85,10 @@ def nearby_by_floats(instance: Instance) -> Nearby:
     network = instance.network
     k, entry = network.depth - 1, instance.need_weights()[network.depth]
     Y = target_matrix(instance.need_samples(), network.widths[-1])
+    if instance.N**2 * network.widths[k] > _MOST_WORK:
+        raise UndecidedError(
+            f"singular values of a {instance.N} x {network.widths[k]} matrix are too much work"
+        )
     F = feature_enclosure(instance, k)
     W = enclose(entry.W.numerators, entry.W.denominator)
     r = output_residual(F, W, entry.b, Y)
@@ -113,7 +118,7 @@ def _loss_bound(F: Enclosure, r: Enclosure, sigma: tuple[float, float]) -> float
     if not np.isfinite(gradient):
         return None
     bound = Fraction(gradient) ** 2 / (2 * Fraction(sigma[0]) ** 2)
-    return float(np.nextafter(float(bound), np.inf))
+    return float(np.nextafter(float(bound), np.inf)) if bound < 10**300 else None
 
 
 def nearby_by_balls(instance: Instance) -> Nearby:

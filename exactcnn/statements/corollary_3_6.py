@@ -80,9 +80,9 @@ def decide_corollary_3_6(instance: Instance, layer: int | None = None) -> Findin
     assert isinstance(evidence, RankEvidenceOfLayer)
     if bias and evidence.upper == N - 1 and not _never_all(evidence, bias):
         rank, evidence = _with_left_kernel(instance, rank, evidence)
-    augmented = None if rank.verdict == PROVED or not bias else _augmented_minor(instance, k)
-    by_ones = augmented is not None and augmented.rank == N
     never = _never_all(evidence, bias)
+    augmented = None if rank.verdict == PROVED or never or not bias else _augmented_minor(instance, k)
+    by_ones = augmented is not None and augmented.rank == N
     verdict = PROVED if rank.verdict == PROVED or by_ones else REFUTED if never else UNDECIDED
     summary: dict[str, object] = {
         "layer": k, "samples": N, "width": width, "outputs": m, "bias": bias, "lower": evidence.lower,
