@@ -1,4 +1,4 @@
-"""Floor 4: the loss surface: interpolation, gradients and their bounds, critical points, minima nearby.
+"""Floor 3: the loss surface: interpolation, gradients and their bounds, critical points, minima nearby.
 
 Modules here take an instance whose targets matter; features come from the floor below.
 """

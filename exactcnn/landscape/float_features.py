@@ -1,4 +1,4 @@
-"""Floor 4: F_k in float64 enclosures, and a float solution of F X = Y with a proved distance to an exact one.
+"""Floor 3: F_k in float64 enclosures, and a float solution of F X = Y with a proved distance to an exact one.
 
 For sizes where nothing exact or in balls is affordable (1,797 samples, 2,304 features).  All bounds are
 those of ``arithmetic.enclosures``, ``arithmetic.exponentials`` and ``linalg.singular_values``; no

@@ -1,4 +1,4 @@
-"""Floor 4: both sides of Lemma 4.3 and the gradient between them, in balls at given weights.
+"""Floor 3: both sides of Lemma 4.3 and the gradient between them, in balls at given weights.
 
     sigma_min(F_k) prod_{l=k+1}^{L-1} sigma_min(U_{l+1}) min|sigma_l'(G_l)| ||F_L - Y||_F
         <= ||grad_{U_{k+1}} Phi||_F <= the same with sigma_max and max,

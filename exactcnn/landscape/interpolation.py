@@ -1,4 +1,4 @@
-"""Floor 4: output weights with F_{L-1} W = Y, exactly (Corollary 3.6), and targets as matrices.
+"""Floor 3: output weights with F_{L-1} W = Y, exactly (Corollary 3.6), and targets as matrices.
 
 Write F = V / D with V integral, N x n, rank N.  Two solutions of F W = Y:
 

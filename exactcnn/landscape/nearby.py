@@ -1,4 +1,4 @@
-"""Floor 4: how far an exact global minimum with zero loss is, changing the output weights only (theory 2.13).
+"""Floor 3: how far an exact global minimum with zero loss is, changing the output weights only (theory 2.13).
 
 k = L-1, F = F_k (N x n), r = Y - F W_L - 1 b^T the residual, N x m.
 

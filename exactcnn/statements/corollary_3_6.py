@@ -1,4 +1,4 @@
-"""Floor 5: Corollary 3.6: every target Y in R^{N x m} is reached by some output weights.
+"""Floor 4: Corollary 3.6: every target Y in R^{N x m} is reached by some output weights.
 
 About the given weights of layers 1..L-1 and a dense linear layer L above them, k = L-1.  The reachable
 targets are F_k W + 1 b^T.  Without a bias all are reached iff rank F_k = N, with one iff rank [F_k, 1]

@@ -1,4 +1,4 @@
-"""Floor 5: Lemma 4.3 at given weights: the gradient lies between its two bounds, all three enclosed.
+"""Floor 4: Lemma 4.3 at given weights: the gradient lies between its two bounds, all three enclosed.
 
 The lemma is a theorem, so what is worth knowing is how tight it is here: the summary gives the
 enclosures of both bounds and of ||grad_{U_{k+1}} Phi||_F, and the two ratios.  Proved means that the

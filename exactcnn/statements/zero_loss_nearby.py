@@ -1,4 +1,4 @@
-"""Floor 5: zero-loss-nearby: an exact global minimum with zero loss, at a proved distance (theory 2.13).
+"""Floor 4: zero-loss-nearby: an exact global minimum with zero loss, at a proved distance (theory 2.13).
 
 About the weights exactly as they are (trained floats are dyadic rationals) and the data's targets,
 k = L-1: if rank F_{L-1} = N, then changing nothing but the matrix of the output layer makes the loss
