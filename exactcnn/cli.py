@@ -61,7 +61,8 @@ def _statement_help() -> str:
     return (
         "A statement to decide (repeatable), or 'all': rank, structure, assumption-2.4, lemma-2.5, "
         "assumption-3.1, assumption-3.2, lifted-rank, theorem-3.4, theorem-3.5, extension-a, extension-b, "
-        "lemma-4.2, s-k, loss, critical-point, theorem-4.4, theorem-4.5, assumption-4.1. Default: rank."
+        "corollary-3.6, lemma-4.2, lemma-4.3, s-k, loss, critical-point, theorem-4.4, theorem-4.5, "
+        "zero-loss-nearby, assumption-4.1. Default: rank."
     )
 
 
@@ -98,7 +99,10 @@ def verify(
     ] = None,
     save_weights: Annotated[
         Path | None,
-        typer.Option(help="Write the weights that prove theorem-3.4 to this .json file, for --weights."),
+        typer.Option(
+            help="Write the weights that prove theorem-3.4, or that interpolate by corollary-3.6, to this "
+            ".json file, for --weights."
+        ),
     ] = None,
     hypotheses: Annotated[
         bool, typer.Option(help="Also show which hypotheses of the theory hold (never fatal).")
@@ -250,22 +254,28 @@ def _require_saveable(path: Path, asked: list[str]) -> None:
     from exactcnn.errors import MalformedError
 
     _require_writable(path, "save-weights")
-    if "theorem-3.4" not in asked:
-        raise MalformedError("save-weights", "statement theorem-3.4 among those asked for", ", ".join(asked))
+    if not {"theorem-3.4", "corollary-3.6"} & set(asked):
+        expected = "statement theorem-3.4 or corollary-3.6 among those asked for"
+        raise MalformedError("save-weights", expected, ", ".join(asked))
     if path.suffix.lower() != ".json":
         raise MalformedError("save-weights", "a file name ending in .json", repr(path.name))
 
 
 def _save_weights(instance: Instance, findings: list[Finding], path: Path) -> str | None:
-    """Write the explicit parameters of theorem-3.4 if there are any."""
+    """Write the explicit parameters of theorem-3.4 or corollary-3.6 if there are any."""
     from exactcnn.statements.composite import Composite
+    from exactcnn.statements.corollary_3_6 import Interpolating
 
     for finding in findings:
+        if isinstance(finding.evidence, Interpolating) and finding.evidence.weights_found is not None:
+            finding.evidence.weights_found.save(path)
+            return str(path)
         explicit = isinstance(finding.evidence, Composite) and finding.evidence.parts[0].statement == "rank"
         if finding.statement == "theorem-3.4" and explicit:
             (finding.evidence.weights or instance.need_weights()).save(path)
             return str(path)
-    typer.echo("no weights written: theorem-3.4 exhibits none here", err=True)
+    names = " and ".join(n for n in ("theorem-3.4", "corollary-3.6") if n in {f.statement for f in findings})
+    typer.echo(f"no weights written: {names} exhibits none here", err=True)
     return None
 
 

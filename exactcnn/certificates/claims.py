@@ -30,6 +30,7 @@ from exactcnn.features.minors import FeatureMinor
 from exactcnn.features.nested import NestedFeatures
 from exactcnn.features.triangular import TriangularWitness
 from exactcnn.landscape.domains import LnTwo
+from exactcnn.landscape.nearby import Nearby
 from exactcnn.linalg.evidence import Kernel, Minor
 from exactcnn.linalg.polynomials import Polynomial, PolynomialKernel
 from exactcnn.network.structure import PatchStructure
@@ -101,6 +102,7 @@ def needs_samples(evidence: Any) -> bool:
         AlmostEverywhere,
         Composite,
         ExactPoint,
+        Nearby,
     )
     return isinstance(evidence, kinds)
 
@@ -115,6 +117,8 @@ def weights_needed(evidence: Any) -> int:
         evidence.lower or isinstance(evidence.upper_rule, Kernel)
     ):
         return evidence.layer
+    if isinstance(evidence, Nearby):
+        return evidence.layer + 1
     at_given = isinstance(evidence, AlmostEverywhere) and isinstance(
         evidence.witness, (FeatureMinor, VerifiedMinor)
     )
@@ -452,4 +456,30 @@ def _(evidence: ClausesOfAssumption41, finding: Finding, instance: Instance) -> 
         "verdict": evidence.verdict,
         "samples": evidence.samples,
         "layers": [{"layer": k, "failing": list(failing)} for k, failing in evidence.failing],
+    }, None
+
+
+@_claim.register
+def _(evidence: Nearby, finding: Finding, instance: Instance) -> Claim | None:
+    C = evidence.inverse
+    if C is None:
+        return None
+    return {
+        "statement": "zero-loss-nearby",
+        "verdict": finding.verdict,
+        "layer": evidence.layer,
+        "samples": evidence.samples,
+        "width": evidence.width,
+        "targets": {
+            "denominator": json_integer(evidence.targets.denominator),
+            "rows": [[json_integer(v) for v in row] for row in evidence.targets.numerators.tolist()],
+        },
+        "loss": [rational_text(value) for value in evidence.loss],
+        "distance": rational_text(evidence.distance),
+        "evidence": {
+            "precision": C.precision,
+            "columns": list(C.columns),
+            "scale": C.scale,
+            "inverse": [[json_integer(v) for v in row] for row in C.table],
+        },
     }, None

@@ -275,12 +275,18 @@ SIMPLE = {
         {"uncovered": INDICES, "equal": array(pair(INDEX, INDEX))})},
     "assumption-4.1": {**DECIDED, "samples": SIZE, "layers": array(record(
         {"layer": integer(1), "failing": array(choice(*CLAUSES))}))}}
+NEARBY = {"verdict": choice("proved"), "layer": integer(1), "samples": SIZE, "width": SIZE,
+          "targets": record({"denominator": integer(1), "rows": array(integers(), 1)}),
+          "loss": pair(number, number), "distance": number,
+          "evidence": record({"precision": integer(16, 4096), "columns": INDICES, "scale": integer(0, 2**16),
+                              "inverse": array(integers())})}
 POINT = {"targets": array(array(number, 1), 1), "value": polynomial, "point": array(maybe(record({
     "W": array(array(polynomial, 1), 1), "b": maybe(array(polynomial, 1))})), 1)}
 SIMPLE |= {"loss": {"verdict": choice("proved"), **POINT}, "critical-point": {**DECIDED, **POINT, "partial": maybe(
     record({"layer": integer(1), "part": choice("W", "b"), "index": INDEX}))}}
 PARTS = array(tagged("statement", SIMPLE), 1)
 CLAIM = tagged("statement", {**SIMPLE, "lemma-4.2": {**ABOUT, "parts": PARTS}, "s-k": {**ABOUT, "parts": PARTS},
+                             "corollary-3.6": {**ABOUT, "parts": PARTS}, "zero-loss-nearby": NEARBY,
                              "theorem-3.4": {**ABOUT, "weights": maybe(WEIGHTS), "parts": PARTS}})
 CERTIFICATE = record({
     "format": choice("exactcnn-certificate"), "version": integer(1, 1),

@@ -12,6 +12,7 @@ from .evidence import Context, Fields, equal, require
 from .generic import generic_rank
 from .instance import check_weights
 from .landscape import critical, loss
+from .nearby import zero_loss
 from .ranks import rank
 
 
@@ -19,7 +20,8 @@ def check_claim(context: Context, claim: Fields, raw: Fields, path: str) -> str:
     context.instance.budget.cells = 0
     minors = {"rank": rank, "assumption-2.4": generic_rank, "lemma-2.5": generic_rank, "lifted-rank": generic_rank,
               "theorem-3.5": almost_everywhere, "extension-a": almost_everywhere, "theorem-3.4": existence,
-              "lemma-4.2": complement, "s-k": membership, "loss": loss, "critical-point": critical}
+              "lemma-4.2": complement, "s-k": membership, "loss": loss, "critical-point": critical,
+              "corollary-3.6": interpolation, "zero-loss-nearby": zero_loss}
     if claim["statement"] in minors:
         return minors[claim["statement"]](context, claim, raw, path)
     rule = {"assumption-3.1": separation, "assumption-3.2": growth, "structure": structure,
@@ -87,3 +89,24 @@ def membership(context: Context, claim: Fields, raw: Fields, path: str) -> str:
     require(needed <= found if verdict == "proved" else bool(needed & found), path, "the parts do not decide it")
     reasons = [check_claim(context, part, raw["parts"][n], f"{path}.parts[{n}]") for n, part in enumerate(parts)]
     return f"the given weights are {'' if verdict == 'proved' else 'not '}in S_{k}: {'; '.join(reasons)}"
+
+
+def interpolation(context: Context, claim: Fields, raw: Fields, path: str) -> str:
+    """Corollary 3.6: the reachable targets F_k W + 1 b^T are all of R^(N x m), or not."""
+    instance, k, part = context.instance, claim["layer"], claim["parts"][0]
+    layer, count, top = instance.layer(k, path), len(instance.samples().rows), instance.layers[-1]
+    equal(claim, path, samples=count, width=layer.units)
+    linear = top.kind == "dense" and top.activation == {"name": "identity"}
+    require(linear and top.number == k + 1, path, "layer k + 1 is not a dense linear output layer")
+    only = len(claim["parts"]) == 1 and part["statement"] == "rank" and part["layer"] == k
+    require(only, path, "the only part must be rank at layer k")
+    if claim["verdict"] == "proved":
+        require(part["verdict"] == "proved", path, "rank F_k = N is not among the parts")
+    else:
+        upper, rule, bias = part["upper"], part["evidence"]["upper"] or {"kind": None}, top.spec["bias"] != "none"
+        sums = [sum(v for _, v in each["entries"]) for each in rule.get("vectors", [])]
+        level = rule["kind"] == "distinct-samples" or (rule["kind"] == "left-kernel" and 0 in sums)
+        require(upper < count - bias or (upper < count and level), path, "rank [F_k, 1] may be N")
+    reason = check_claim(context, part, raw["parts"][0], f"{path}.parts[0]")
+    every = "every target" if claim["verdict"] == "proved" else "not every target"
+    return f"{every} in R^({count} x {top.units}) is reached by some weights of layer {k + 1}: {reason}"

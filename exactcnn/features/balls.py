@@ -23,7 +23,7 @@ from exactcnn.linalg.verified_inverse import VerifiedInverse, verified_inverse
 from exactcnn.network.layers import Layer
 from exactcnn.progress import report
 
-__all__ = ["VerifiedMinor", "feature_balls", "verified_minor"]
+__all__ = ["VerifiedMinor", "feature_balls", "fixed_point_places", "verified_minor"]
 
 # Ball evaluations of one pass, about 10 microseconds each; and the largest order inverted.
 _MOST_BALLS = 3_000_000
@@ -189,14 +189,14 @@ def _prove(instance: Instance, k: int, rows: list[int], units: list[int]) -> Ver
             A = arb_mat([balls[i] for i in rows])
             proof = verified_inverse(A)
         if proof is not None:
-            places = _places(instance, k, proof)
+            places = fixed_point_places(instance, k, proof)
             if places > _MOST_PLACES:
                 return None
             return VerifiedMinor(tuple(rows), tuple(units), places, proof)
     return None
 
 
-def _places(instance: Instance, k: int, proof: VerifiedInverse) -> int:
+def fixed_point_places(instance: Instance, k: int, proof: VerifiedInverse) -> int:
     """Binary places at which fixed-point enclosures keep ||I - R A|| below 1.
 
     An error of one unit in the last place at the input grows by at most lipschitz * (sum of

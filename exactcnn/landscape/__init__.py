@@ -1,1 +1,4 @@
-"""Floor 4a: the loss surface: loss, gradients, Hessians, critical points, exactly or in balls."""
+"""Floor 4a: the loss surface: interpolation, gradients and their bounds, critical points, minima nearby.
+
+Modules here take an instance whose targets matter; features come from the floor below.
+"""

@@ -11,17 +11,20 @@ from exactcnn.statements.assumption_2_4 import decide_assumption_2_4, decide_lem
 from exactcnn.statements.assumption_3_1 import decide_assumption_3_1
 from exactcnn.statements.assumption_3_2 import decide_assumption_3_2
 from exactcnn.statements.assumption_4_1 import decide_assumption_4_1
+from exactcnn.statements.corollary_3_6 import decide_corollary_3_6
 from exactcnn.statements.critical_point import decide_critical_point, decide_loss
 from exactcnn.statements.extension_a import decide_extension_a
 from exactcnn.statements.extension_b import decide_extension_b
 from exactcnn.statements.finding import Finding
 from exactcnn.statements.lemma_4_2 import decide_lemma_4_2
+from exactcnn.statements.lemma_4_3 import decide_lemma_4_3
 from exactcnn.statements.lifted_rank import decide_lifted_rank
 from exactcnn.statements.rank import decide_rank
 from exactcnn.statements.s_k import decide_s_k, decide_theorem_4_4, decide_theorem_4_5
 from exactcnn.statements.structure import decide_structure
 from exactcnn.statements.theorem_3_4 import decide_theorem_3_4
 from exactcnn.statements.theorem_3_5 import decide_theorem_3_5
+from exactcnn.statements.zero_loss_nearby import decide_zero_loss_nearby
 
 __all__ = ["STATEMENTS", "Statement", "decide"]
 
@@ -123,6 +126,13 @@ STATEMENTS: dict[str, Statement] = {
             lambda instance, layer: [decide_extension_b(instance)],
         ),
         Statement(
+            "corollary-3.6",
+            "every target is reached by some weights of the dense linear output layer (k = L-1)",
+            True,
+            True,
+            lambda instance, layer: [decide_corollary_3_6(instance, layer)],
+        ),
+        Statement(
             "lemma-4.2",
             "the complement of S_k (rank F_k = N, U_l of full rank for l >= k+2) has measure zero",
             True,
@@ -167,6 +177,20 @@ STATEMENTS: dict[str, Statement] = {
             True,
             lambda instance, layer: [decide_theorem_4_5(instance, _wide(instance, layer))],
             needs_targets=True,
+        ),
+        Statement(
+            "lemma-4.3",
+            "the gradient by U_{k+1} lies between the products of extreme singular values, at the given weights",
+            True,
+            True,
+            lambda instance, layer: [decide_lemma_4_3(instance, layer)],
+        ),
+        Statement(
+            "zero-loss-nearby",
+            "an exact minimum with zero loss lies at a proved distance, by output weights alone (k = L-1)",
+            True,
+            True,
+            lambda instance, layer: [decide_zero_loss_nearby(instance, layer)],
         ),
         Statement(
             "assumption-4.1",

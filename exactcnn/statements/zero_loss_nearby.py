@@ -1,0 +1,108 @@
+"""Floor 4: zero-loss-nearby: an exact global minimum with zero loss, at a proved distance (theory 2.13).
+
+About the weights exactly as they are (trained floats are dyadic rationals) and the data's targets,
+k = L-1: if rank F_{L-1} = N, then changing nothing but the matrix of the output layer makes the loss
+exactly 0, and the change is at most ``distance`` in Frobenius norm.  Up to a few hundred samples a
+right inverse proves it, which goes into a certificate; beyond that float64 with proved bounds does,
+and the certificate holds the rank alone.  Refuted: two equal samples have different targets, so no
+parameters at all give zero loss.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import inf, nextafter
+
+from exactcnn.arithmetic.rationals import RationalArray
+from exactcnn.errors import UndecidedError
+from exactcnn.features.instance import Instance
+from exactcnn.landscape.interpolation import target_matrix
+from exactcnn.landscape.nearby import Nearby, nearby_by_balls, nearby_by_floats, suits_balls
+from exactcnn.linalg.singular_values import rounded_outwards
+from exactcnn.statements.corollary_3_6 import output_obstacle
+from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding
+from exactcnn.statements.rank import decide_rank
+
+__all__ = ["decide_zero_loss_nearby"]
+
+
+def decide_zero_loss_nearby(instance: Instance, layer: int | None = None) -> Finding:
+    """How far is an exact interpolating minimum from the given weights, at most?"""
+    name, network = "zero-loss-nearby", instance.network
+    obstacle = output_obstacle(instance, layer)
+    if obstacle is not None:
+        return Finding(name, UNDECIDED, obstacle, {"distance": None}, None, layer)
+    k = network.depth - 1
+    try:
+        Y = target_matrix(instance.need_samples(), network.widths[-1])
+        clash = _clash(instance.need_samples().x, Y)
+        if clash is not None:
+            equal = f"Samples {clash[0]} and {clash[1]} are equal and their targets are not"
+            reason = f"{equal}: no parameters at all give zero loss."
+            return Finding(
+                name, REFUTED, reason, {"layer": k, "distance": None, "samples": list(clash)}, None, k
+            )
+        small = suits_balls(instance, k)
+        found = nearby_by_balls(instance) if small else nearby_by_floats(instance)
+    except UndecidedError as error:
+        return Finding(name, UNDECIDED, f"No distance: {error}.", {"layer": k, "distance": None}, None, k)
+    if found.inverse is not None:
+        return Finding(name, PROVED, _reason(found), _summary(found), found, k)
+    # The certificate of what is too large for balls: the rank, where it has one.
+    rank = decide_rank(instance, k)
+    note = " The distance rests on float64 with proved bounds and is in no certificate; rank F_k = N is, "
+    note += "as its own claim." if rank.verdict == PROVED else "where it is proved exactly; here it is not."
+    evidence = rank.evidence if rank.verdict == PROVED else None
+    return Finding(name, PROVED, _reason(found) + note, _summary(found), evidence, k)
+
+
+def _clash(x: RationalArray, Y: RationalArray) -> tuple[int, int] | None:
+    """Two equal samples with different targets."""
+    first: dict[tuple[int, ...], int] = {}
+    for i, row in enumerate(x.numerators.tolist()):
+        j = first.setdefault(tuple(row), i)
+        if j != i and Y.numerators[i].tolist() != Y.numerators[j].tolist():
+            return j, i
+    return None
+
+
+def _ends(low: Fraction, high: Fraction) -> tuple[float, float | None]:
+    """Six digits of an enclosure of something non-negative; None beyond float64."""
+    if high > 10**300:
+        return 0.0, None
+    return rounded_outwards(max(nextafter(float(low), -inf), 0.0), nextafter(float(high), inf))
+
+
+def _summary(found: Nearby) -> dict[str, object]:
+    return {
+        "layer": found.layer,
+        "samples": found.samples,
+        "width": found.width,
+        "loss": list(_ends(*found.loss)),
+        "loss_bound_from_gradient": None
+        if found.from_gradient is None
+        else rounded_outwards(0.0, found.from_gradient)[1],
+        "distance": _ends(Fraction(0), found.distance)[1],
+        "sigma_min": list(rounded_outwards(*found.sigma)),
+        "output_weight_norm": rounded_outwards(found.weight_norm, found.weight_norm)[0],
+        "route": "float64" if found.inverse is None else "right inverse",
+        "precision": None if found.inverse is None else found.inverse.precision,
+    }
+
+
+def _reason(found: Nearby) -> str:
+    low, high = _ends(*found.loss)
+    distance = _ends(Fraction(0), found.distance)[1]
+    if high is None or distance is None:
+        return "A global minimum with zero loss exists, at a distance beyond float64."
+    relative = ""
+    if found.weight_norm > 0:
+        part = _ends(Fraction(0), found.distance / Fraction(found.weight_norm))[1]
+        relative = f" ({part:.3g} times its norm)" if part is not None else ""
+    bound = ""
+    if found.from_gradient is not None:
+        bound = f" (at most {rounded_outwards(0.0, found.from_gradient)[1]:g} by its gradient)"
+    return (
+        f"The loss is in [{low:g}, {high:g}]{bound}; a global minimum with zero loss, exactly, lies within "
+        f"{distance:g} of these weights, by a change of W_{found.layer + 1} alone{relative}."
+    )
