@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from exactcnn.checker.instance import load_data
+from exactcnn.checker.outcome import Budget
 from exactcnn.data import load
 
 pytestmark = pytest.mark.mnist
@@ -41,7 +42,7 @@ def test_the_checker_reads_the_same_samples_from_the_origin(mnist):
         "start": origin.start,
         "scale": origin.scale,
     }
-    read = load_data(spec, 784, [str(path)])
+    read = load_data(spec, 784, [str(path)], Budget(10**10))
     seen = [[Fraction(value, read.denominator) for value in read.sample(i)] for i in range(2)]
     assert seen == samples.x.to_fractions()
     assert any(map(any, seen))
