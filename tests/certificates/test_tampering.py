@@ -9,6 +9,7 @@ checker) from the tampered instance, and must be true.
 import copy
 import json
 import random
+from fractions import Fraction
 
 import pytest
 
@@ -79,7 +80,31 @@ def _almost_everywhere_bases():
     yield "lemma-4.2", certificate(Instance(high, exactcnn.samples(rows)), "lemma-4.2", layer=1)
 
 
-BASES = dict([*_bases(), *_almost_everywhere_bases()])
+def _landscape_bases():
+    dense = {"kind": "dense"}
+    net = network([2], conv(1, "relu", kernel=1), {"kind": "maxpool", "kernel": 2}, {**dense, "units": 1})
+    samples = exactcnn.samples([[1, 2], [3, -1]], [[1], [0]])
+    moved = Instance(net, samples, given(net, ([[1]], [0, 1]), None, ([[2]], [1])))
+    yield "non-zero partial", certificate(moved, "critical-point", "loss")
+    flat = Instance(net, samples, given(net, ([[1]], [0, 1]), None, ([[0]], [Fraction(1, 2)])))
+    yield "critical point", certificate(flat, "critical-point")
+    logs = network([1], {**dense, "units": 1, "activation": "sigmoid2"}, {**dense, "units": 1})
+    rows = exactcnn.samples([[1], [2]], [[Fraction(1, 3)], [1]])
+    yield (
+        "powers of ln 2",
+        certificate(Instance(logs, rows, given(logs, ([[1]], [0]), ([[1]], [0]))), "critical-point"),
+    )
+    wide = network([2], {**dense, "units": 3, "activation": "relu"}, {**dense, "units": 1})
+    member = Instance(wide, samples, given(wide, ([[1, 0, 1], [0, 1, 1]], [1, 1, 0]), ([[1], [2], [3]], [1])))
+    yield "s-k and corollary", certificate(member, "s-k", "corollary-3.6")
+    smooth = network([2], {**dense, "units": 3, "activation": "sigmoid"}, {**dense, "units": 1})
+    yield (
+        "nearby",
+        certificate(Instance(smooth, samples, Weights.from_seed(smooth, 0, 3)), "zero-loss-nearby"),
+    )
+
+
+BASES = dict([*_bases(), *_almost_everywhere_bases(), *_landscape_bases()])
 
 
 def leaves(value, path=()):
@@ -235,6 +260,15 @@ def assert_true(certificate_):
 
             activation = Activation.from_json(claim["activation"])
             assert decide_assumption_3_2(activation.properties).verdict == claim["verdict"], claim
+        elif name in ("loss", "critical-point"):
+            at_point = point_instance(inst, claim)
+            loss = decide("loss", at_point)[0]
+            assert [Fraction(c) for c in loss.summary["loss"]] == [Fraction(c) for c in claim["value"]], claim
+            if name == "critical-point":
+                assert decide(name, at_point)[0].verdict == claim["verdict"], claim
+        elif name == "zero-loss-nearby":
+            nearest = decide(name, with_targets(inst, claim["targets"]))[0]
+            assert_enough(nearest.summary, claim)
         elif name == "extension-b":
             found = decide(name, rebuilt_with_samples(inst, int(claim["samples"])))[0]
             assert (found.verdict, found.summary["rank"]) == (claim["verdict"], int(claim["rank"])), claim
@@ -242,6 +276,43 @@ def assert_true(certificate_):
             assert decide(name, inst, int(claim["layer"]))[0].verdict == claim["verdict"], claim
         else:
             assert decide(name, inst)[0].verdict == claim["verdict"], claim
+
+
+def with_targets(inst, targets):
+    rows = [[Fraction(int(v), int(targets["denominator"])) for v in row] for row in targets["rows"]]
+    return Instance(inst.network, exactcnn.samples(inst.samples.x.to_fractions(), rows), inst.weights)
+
+
+def assert_enough(summary, claim):
+    """What a claim of zero-loss-nearby says must not contradict a decision of our own."""
+    low, high = (Fraction(str(v)) for v in summary["loss"])
+    assert Fraction(claim["loss"][0]) <= high, claim
+    assert Fraction(claim["loss"][1]) >= low, claim
+    assert Fraction(claim["distance"]) >= 0, claim
+
+
+def point_instance(inst, claim):
+    """The instance of a claim that brings its own point and targets."""
+    entries = []
+    for entry in claim["point"]:
+        if entry is None:
+            entries.append(None)
+            continue
+        W = [[[Fraction(c) for c in v] + [Fraction(0)] * 2 for v in row] for row in entry["W"]]
+        b = None if entry["b"] is None else [[Fraction(c) for c in v] + [Fraction(0)] * 2 for v in entry["b"]]
+        assert all(len(v) <= 4 for row in W for v in row)
+
+        def part(values, which):
+            return RationalArray.from_fractions([v[which] for v in values])
+
+        def matrix(which, W=W):
+            return RationalArray.from_fractions([[v[which] for v in row] for row in W])
+
+        entries.append(LayerWeights(matrix(0), None if b is None else part(b, 0), matrix(1),
+                                    None if b is None else part(b, 1)))  # fmt: skip
+    targets = [[Fraction(v) for v in row] for row in claim["targets"]]
+    samples = exactcnn.samples(inst.samples.x.to_fractions(), targets)
+    return Instance(inst.network, samples, Weights(tuple(entries)))
 
 
 def rebuilt_with_samples(inst, count):
