@@ -59,11 +59,11 @@ def verified_inverse(A: Any) -> VerifiedInverse | None:
     size = max((abs(entry).upper() for entry in A.entries()), default=arb(0))
     if not size.is_finite() or not all(entry.is_finite() for entry in X.entries()):
         return None
-    # Rounding an entry of R to 2^-scale changes a row of R A by at most order * size / 2^(scale + 1).
+    # Rounding R to 2^-scale changes a row sum of R A by at most order^2 * size / 2^(scale + 1).
     bound = size.upper().ceil().unique_fmpz()
     if bound is None:
         return None
-    scale = (8 * order * int(bound)).bit_length()
+    scale = (4 * order * order * int(bound)).bit_length()
     factor = arb(1 << scale)
     rounded = []
     for row in X.tolist():

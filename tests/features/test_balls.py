@@ -7,6 +7,7 @@ import mpmath
 import pytest
 from flint import arb_mat, ctx
 
+import exactcnn
 from exactcnn.certificates import digest, make_certificate
 from exactcnn.checker import check_certificate
 from exactcnn.data.samples import Samples
@@ -268,3 +269,14 @@ def test_solutions_speak_of_the_least_denominator(scale, pooled):
     finding = decide_rank(inst, 2)
     certificate = make_certificate(inst, [finding])
     assert check_certificate(certificate).outcome == "VERIFIED"
+
+
+def test_many_well_conditioned_rows():
+    """Rounding the inverse must not cost the proof: 200 rows of a deep layer, whose row sums add 200 roundings."""
+    net = network([1, 8, 8], conv(16, "sigmoid", kernel=3), conv(32, "sigmoid", kernel=3))
+    samples = exactcnn.load_data("digits").take(200).scaled(Fraction(1, 16))
+    inst = Instance(net, samples, Weights.from_seed(net, 0, 10))
+    found = verified_minor(inst, 2)
+    assert found is not None
+    assert found.rank == 200
+    assert found.precision < 150
