@@ -6,7 +6,7 @@ a partial derivative whose ball excludes 0 refutes, balls around 0 prove nothing
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -14,11 +14,13 @@ from exactcnn.errors import UndecidedError
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.derivatives import Surface, point_of
 from exactcnn.landscape.domains import BallDomain, ExactDomain, LnTwo
+from exactcnn.landscape.inertia import Inertia, rational_inertia
 from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding
 
 __all__ = ["ExactPoint", "Partial", "ball_surface", "decide_critical_point", "decide_loss", "exact_surface"]
 
 _BITS = 256
+_LARGEST_HESSIAN = 60
 # Units times samples beyond which Python objects are too slow to be the whole route.
 _LARGEST = 2_000_000
 
@@ -129,12 +131,32 @@ def _exact_finding(surface: Surface) -> Finding:
         return Finding("critical-point", UNDECIDED, f"Undecided: {_kink_words(surface)}.", summary)
     where = _first_nonzero(surface, exact=True)
     if where is None:
+        inertia = _inertia(surface, count)
+        kind = None if inertia is None else inertia.kind
+        summary |= {"kind": kind, "inertia": None if inertia is None else asdict(inertia)}
         reason = f"All {count} partial derivatives are exactly 0; the loss there is {in_words(loss)}."
+        if inertia is not None:
+            words = "It is degenerate" if inertia.kind == "degenerate" else f"It is a {kind}"
+            counts = f"{inertia.positive} positive, {inertia.negative} negative, {inertia.zero} zero"
+            reason += f" {words} (eigenvalues of the Hessian: {counts}; not certified)."
         return Finding("critical-point", PROVED, reason, summary, ExactPoint(surface))
     reason = f"The partial derivative by {where} is not 0."
     return Finding(
         "critical-point", REFUTED, reason, {**summary, "partial": str(where)}, ExactPoint(surface, where)
     )
+
+
+def _inertia(surface: Surface, count: int) -> Inertia | None:
+    """Of the Hessian, where it exists, is rational and small."""
+    if count > _LARGEST_HESSIAN or not surface.smooth:
+        return None
+    H = surface.hessian()
+    coefficients = [value.coefficients for value in H.ravel()]
+    if any(len(c) > 1 for c in coefficients):
+        return None
+    flat = np.empty(len(coefficients), dtype=object)
+    flat[:] = [c[0] if c else 0 for c in coefficients]
+    return rational_inertia(flat.reshape(H.shape))
 
 
 def _kink_words(surface: Surface) -> str:

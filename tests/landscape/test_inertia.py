@@ -1,0 +1,68 @@
+"""Inertia against SymPy's exact characteristic polynomials and against planted eigenvalues."""
+
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import sympy
+from flint import arb, ctx
+
+import exactcnn
+from exactcnn.landscape.inertia import Inertia, ball_inertia, rational_inertia
+from exactcnn.statements import decide
+from tests.landscape.test_instances import bad_minimum, saddle
+from tests.statements.instances import rng
+
+
+def by_descartes(A):
+    """All roots of a symmetric matrix's characteristic polynomial are real: sign changes count the positive ones."""
+    coefficients = [c for c in sympy.Matrix(A).charpoly().all_coeffs()]
+    zero = 0
+    while coefficients[-1] == 0:
+        coefficients.pop()
+        zero += 1
+    signs = [c > 0 for c in coefficients if c != 0]
+    positive = sum(a != b for a, b in pairwise(signs))
+    return Inertia(positive, len(A) - zero - positive, zero)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_against_descartes(seed):
+    """Random symmetric matrices, many singular or with zero diagonal."""
+    r = rng(seed)
+    n = r.randint(1, 6)
+    A = [[Fraction(0)] * n for _ in range(n)]
+    for i in range(n):
+        for j in range(i + 1):
+            value = 0 if i == j and seed % 3 == 0 else r.choice([-2, -1, 0, 0, 1, 3])
+            A[i][j] = A[j][i] = Fraction(value, r.choice([1, 2]))
+    if seed % 4 == 0 and n > 1:
+        A[-1] = list(A[0])
+        for i in range(n):
+            A[i][-1] = A[i][0]
+        A[-1][-1] = A[0][0]
+    found = rational_inertia(np.array(A, dtype=object))
+    assert found == by_descartes(A)
+    with ctx.workprec(100):
+        balls = ball_inertia([[arb(v.numerator) / v.denominator for v in row] for row in A])
+    assert balls is None or balls == found
+    if found.zero:
+        assert balls is None
+
+
+def test_balls_that_reach_a_singular_matrix_are_undecided():
+    with ctx.workprec(100):
+        assert ball_inertia([[arb(1), arb(0)], [arb(0), arb("0.1", "0.2")]]) is None
+        assert ball_inertia([[arb(1), arb(2)], [arb(2), arb(1)]]) == Inertia(1, 1, 0)
+
+
+def test_not_symmetric():
+    with pytest.raises(exactcnn.MisuseError):
+        rational_inertia(np.array([[1, 2], [0, 1]], dtype=object))
+
+
+def test_critical_points_are_classified():
+    """The saddle of theory 3.4 is strict; the bad minimum's Hessian has scaling symmetries: degenerate, no negative."""
+    assert decide("critical-point", saddle())[0].summary["kind"] == "strict saddle"
+    assert decide("critical-point", bad_minimum())[0].summary["kind"] is None
