@@ -12,6 +12,7 @@ from .evidence import Context, Fields, equal, require
 from .generic import generic_rank
 from .instance import check_weights
 from .landscape import critical, loss
+from .minima import critical_nearby, local_minimum
 from .nearby import zero_loss
 from .ranks import rank
 
@@ -21,7 +22,8 @@ def check_claim(context: Context, claim: Fields, raw: Fields, path: str) -> str:
     minors = {"rank": rank, "assumption-2.4": generic_rank, "lemma-2.5": generic_rank, "lifted-rank": generic_rank,
               "theorem-3.5": almost_everywhere, "extension-a": almost_everywhere, "theorem-3.4": existence,
               "lemma-4.2": complement, "s-k": membership, "loss": loss, "critical-point": critical,
-              "corollary-3.6": interpolation, "zero-loss-nearby": zero_loss}
+              "corollary-3.6": interpolation, "zero-loss-nearby": zero_loss, "local-minimum": local_minimum,
+              "critical-point-nearby": critical_nearby}
     if claim["statement"] in minors:
         return minors[claim["statement"]](context, claim, raw, path)
     rule = {"assumption-3.1": separation, "assumption-3.2": growth, "structure": structure,
