@@ -12,7 +12,7 @@ from .balls import sigma
 from .evidence import Fields, indices, require
 from .instance import Layer, bias_sizes
 from .intervals import Interval, erf_at, over, pi, plus, rational, rising, squared, times
-from .landscape import Surface
+from .landscape import Exact, Surface
 from .outcome import Rejected, product_cost
 
 Matrix = list[list[Interval]]
@@ -126,8 +126,12 @@ class Tangents:
 class Box:
     """The loss surface over a box of parameters, `values` being an interval for each."""
 
-    def __init__(self, context: Any, targets: Any, values: list[Interval], w: int, path: str) -> None:
+    def __init__(
+        self, context: Any, targets: Any, values: list[Interval], w: int, path: str, exact: Any = None
+    ) -> None:
+        """`exact`: the point itself, at which the gradient is 0 exactly; twins are only allowed there."""
         self.context, self.targets, self.values, self.w, self.path = context, targets, values, w, path
+        self.exact = exact
         self.layers, self.base = context.instance.layers, Intervals(w)
         self.starts, at = [0], 0
         for layer in self.layers:
@@ -176,12 +180,17 @@ class Box:
             require(j < len(field) and self.is_idle(j), path, "this parameter is not shown to be without effect")
             field[j] = self.base.one
             return field
+        if spec["kind"] == "level":
+            return self.level(field, spec["unit"], spec["vector"], path)
         k, index = spec["layer"], spec["index"]
         require(k < len(self.layers), path, "there is no layer above")
         layer, above, unitwise = self.layers[k - 1], self.layers[k], self.layers[k - 1].spec.get("bias") == "unit"
         name = (layer.activation or {"name": ""})["name"]
-        linear = name in ("relu", "leaky_relu", "identity") and above.activation is not None
-        require(linear, path, "layers l and l + 1 are not of the kinds this symmetry needs")
+        if spec["kind"] == "twin":
+            return self.twin(field, layer, above, spec, path)
+        degree = {"relu": 1, "leaky_relu": 1, "identity": 1, "square": 2 if spec["kind"] == "scaling" else 0}
+        homogeneous = degree.get(name, 0) and above.activation is not None
+        require(bool(homogeneous), path, "layers l and l + 1 are not of the kinds this symmetry needs")
         gathers, T, start = self.surface.gathers[k], layer.filters, self.starts[k - 1]
         bias = start + layer.patch_length * T
         if spec["kind"] == "scaling":
@@ -193,7 +202,7 @@ class Box:
                 require(len(hits) < 2, path, f"tap {r} of layer {k + 1} reads this filter at some patches only")
                 if hits == {True}:
                     for j in range(self.starts[k] + r * above.filters, self.starts[k] + (r + 1) * above.filters):
-                        field[j] = minus(self.values[j])
+                        field[j] = minus((degree[name] * self.values[j][0], degree[name] * self.values[j][1]))
             return field
         size = bias_sizes(layer)
         require(index < size, path, "no such bias")
@@ -202,6 +211,45 @@ class Box:
         require(steady, path, "a unit is not shown to have slope 1 at every sample")
         field[bias + index] = self.base.one
         return self.compensated(field, k, moved, path)
+
+    def twin(self, field: list[Interval], layer: Layer, above: Layer, spec: Fields, path: str) -> list[Interval]:
+        """Two dense units with equal weights: a multiple of the first one's row above moves from the other to it."""
+        first, other, T, start = spec["index"], spec["other"], above.filters, self.starts[layer.number]
+        dense = layer.kind == above.kind == "dense" and self.exact is not None
+        require(dense and first != other and max(first, other) < layer.units, path, "no pair of units of dense layers")
+        entry = self.exact[layer.number - 1]
+        rows = [*entry["W"], *([entry["b"]] if entry["b"] else [])]
+        require(all(row[first] == row[other] for row in rows), path, "the two units have different parameters")
+        for t in range(T):
+            value = self.values[start + first * T + t]
+            field[start + first * T + t], field[start + other * T + t] = value, minus(value)
+        return field
+
+    def level(self, field: list[Interval], h: int, vector: list[Fraction], path: str) -> list[Interval]:
+        """A unit of layer 1 with the same pre-activation t at every sample, moved along parameters that shift t by 1
+        at every sample; its row above is divided as its value is multiplied."""
+        exact, numbers, data = self.exact, Exact(), self.context.instance.samples()
+        dense = exact is not None and len(self.layers) > 1 and self.layers[0].kind == self.layers[1].kind == "dense"
+        require(dense and h < self.layers[0].units, path, "no unit of dense layers 1 and 2")
+        layer, T, start = self.layers[0], self.layers[0].filters, self.starts[1]
+        size, sums = layer.patch_length, list[Any]()
+        require(len(vector) == size + (bias_sizes(layer) > 0), path + ".vector", "one number for each parameter")
+        for i in range(len(data.rows)):
+            x = [Fraction(v, data.denominator) for v in data.sample(i)]
+            moved = sum(map(product, x, vector), Fraction(0)) + (vector[size] if len(vector) > size else 0)
+            require(moved == 1, path + ".vector", f"does not move sample {i} by 1")
+            total: Any = ()
+            for v, row in zip(x, exact[0]["W"], strict=True):
+                total = numbers.add(total, numbers.mul(numbers.rational(v), row[h]))
+            sums.append(total)
+        require(all(each == sums[0] for each in sums), path, "the pre-activations of this unit are not all equal")
+        value, slope = self.surface.F[1][0][h], self.surface.slopes[0][0][h]
+        require(slope[0] > 0 or slope[1] < 0, path, "the slope of this unit may be 0")
+        for r, each in enumerate(vector):
+            field[r * T + h] = self.base.rational(each)
+        for j in range(start + h * self.layers[1].filters, start + (h + 1) * self.layers[1].filters):
+            field[j] = minus(times(over(slope, value, self.w), self.values[j], self.w))
+        return field
 
     def compensated(self, field: list[Interval], k: int, moved: set[int], path: str) -> list[Interval]:
         """The biases of layer k + 1 take back what its patches see of the moved units."""

@@ -285,11 +285,13 @@ POINT = {"targets": array(array(number, 1), 1), "value": polynomial, "point": ar
 PARTIAL = {"layer": integer(1), "part": choice("W", "b"), "index": INDEX}
 PLACES, MATRIX = integer(16, 4096), array(integers())
 SYMMETRIES = array(tagged("kind", {"scaling": {"layer": integer(1), "index": INDEX}, "idle": {"parameter": INDEX},
-                                   "shift": {"layer": integer(1), "index": INDEX}}))
+                                   "shift": {"layer": integer(1), "index": INDEX},
+                                   "twin": {"layer": integer(1), "index": INDEX, "other": INDEX},
+                                   "level": {"unit": INDEX, "vector": array(number)}}))
 SMALLER = {"smaller": maybe(POINT["point"])}
 LOCAL = {**DECIDED, **POINT, **SMALLER, "evidence": tagged("kind", {
     "definite": {"precision": PLACES, "free": INDICES, "symmetries": SYMMETRIES, "transform": MATRIX},
-    "direction": {"precision": PLACES, "vector": integers()}, "partial": PARTIAL})}
+    "direction": {"precision": PLACES, "vector": integers()}, "partial": PARTIAL, "zero-loss": {}})}
 CRITICAL = {
     "verdict": choice("proved"), "targets": POINT["targets"], "precision": PLACES, "places": PLACES,
     "center": integers(), "radius": integer(1), "free": INDICES, "symmetries": SYMMETRIES, "scale": integer(0, 2**16),

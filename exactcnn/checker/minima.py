@@ -27,11 +27,14 @@ def enclosed(point: Any, w: int) -> list[Interval]:
 def local_minimum(context: Context, claim: Fields, raw: Fields, path: str) -> str:
     surface, given = exact_surface(context, claim, path), claim["evidence"]
     here, budget = path + ".evidence", context.instance.budget
-    equal(claim, path, verdict="proved" if given["kind"] == "definite" else "refuted")
+    equal(claim, path, verdict="proved" if given["kind"] in ("definite", "zero-loss") else "refuted")
+    if given["kind"] == "zero-loss":
+        require(not claim["value"], here, "the loss is not 0")
+        return "the given point is a global minimum: the loss 1/2 ||F_L - Y||^2 is 0 there"
     if given["kind"] == "partial":
         return f"no local minimum: {slopes(surface, given, here)}"
     w = given["precision"]
-    box = Box(context, claim["targets"], enclosed(claim["point"], w), w, here)
+    box = Box(context, claim["targets"], enclosed(claim["point"], w), w, here, claim["point"])
     if given["kind"] == "direction":
         vector = given["vector"]
         require(len(vector) == len(box.values), here + ".vector", f"expected {len(box.values)} integers")

@@ -1,8 +1,8 @@
 """Floor 4a: the inertia of a symmetric matrix: how many eigenvalues are positive, negative and 0.
 
-*Exactly*, over Q: congruence A -> E^T A E preserves inertia (Sylvester).  A pivot a != 0 on the diagonal splits off
-one sign and leaves the Schur complement; if the diagonal is 0 but some a_ij is not, adding row and column j to
-i makes 2 a_ij a pivot.
+*Exactly*, over Q[ln 2]: congruence A -> E^T A E preserves inertia (Sylvester).  A pivot a != 0 on the diagonal
+splits off one sign and leaves the Schur complement; if the diagonal is 0 but some a_ij is not, adding row and
+column j to i makes 2 a_ij a pivot.
 *In balls*: if no Gershgorin disc of B = Q^T A Q meets 0, then B is regular, hence Q is and B has the inertia of
 A; the signs of its diagonal are those of its eigenvalues: the discs to the right of 0 and those to the left do
 not touch, so each side holds as many eigenvalues as discs.  Otherwise None.
@@ -11,14 +11,14 @@ not touch, so each side holds as many eigenvalues as discs.  Otherwise None.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from exactcnn.errors import MisuseError
+from exactcnn.landscape.domains import LnTwo, ln_two
 
-__all__ = ["Diagonalised", "Inertia", "ball_inertia", "rational_inertia"]
+__all__ = ["Diagonalised", "Inertia", "ball_inertia", "exact_inertia"]
 
 # Times the eigenvectors are refined, and the bits of their integer entries.
 _PASSES = 6
@@ -41,22 +41,26 @@ class Inertia:
         return "degenerate" if self.zero else "strict local minimum"
 
 
-def rational_inertia(matrix: np.ndarray) -> Inertia:
-    """Of a symmetric matrix of Fractions (n, n), exactly; MisuseError if it is not symmetric.
+def exact_inertia(matrix: np.ndarray) -> Inertia:
+    """Of a symmetric matrix (n, n) of numbers in Q[ln 2] (``LnTwo``); MisuseError if it is not symmetric.
 
-    >>> rational_inertia(np.array([[0, 1, 0], [1, 0, 0], [0, 0, 0]], dtype=object))
-    Inertia(positive=1, negative=1, zero=1)
+    Without fractions (Bareiss): after steps with pivots on the diagonal, what is kept is the Schur complement times
+    the product of pivots d, so signs are those found times the sign of d, and the division by the last d is exact.
+
+    >>> exact_inertia(np.array([[ln_two(0), ln_two(1)], [ln_two(1), ln_two(0, 1)]], dtype=object))
+    Inertia(positive=1, negative=1, zero=0)
     """
-    A = [[Fraction(v) for v in row] for row in matrix.tolist()]
+    A = [[value.poly for value in row] for row in matrix.tolist()]
     n = len(A)
     if any(len(row) != n for row in A) or any(A[i][j] != A[j][i] for i in range(n) for j in range(i)):
         raise MisuseError("matrix", "a symmetric square matrix", f"shape {matrix.shape}")
     positive = negative = 0
+    last, side = ln_two(1).poly, 1
     while A:
         size = len(A)
-        p = next((i for i in range(size) if A[i][i]), None)
+        p = next((i for i in range(size) if A[i][i] != 0), None)
         if p is None:
-            pair = next(((i, j) for i in range(size) for j in range(i) if A[i][j]), None)
+            pair = next(((i, j) for i in range(size) for j in range(i) if A[i][j] != 0), None)
             if pair is None:
                 break
             p, q = pair
@@ -65,9 +69,11 @@ def rational_inertia(matrix: np.ndarray) -> Inertia:
             for i in range(size):
                 A[i][p] += A[i][q]
         pivot, row = A[p][p], A[p]
-        positive, negative = positive + (pivot > 0), negative + (pivot < 0)
+        sign = LnTwo(pivot).sign()
+        positive, negative = positive + (sign * side > 0), negative + (sign * side < 0)
         keep = [i for i in range(size) if i != p]
-        A = [[A[i][j] - row[i] * row[j] / pivot for j in keep] for i in keep]
+        A = [[(pivot * A[i][j] - row[i] * row[j]) // last for j in keep] for i in keep]
+        last, side = pivot, sign
     return Inertia(positive, negative, n - positive - negative)
 
 
@@ -89,7 +95,8 @@ def ball_inertia(matrix: list[list[Any]]) -> Diagonalised | None:
     A = arb_mat(matrix)
     Q = _unit(n)
     for _ in range(_PASSES):
-        B = (arb_mat([[fmpz(v) for v in row] for row in Q]).transpose() * A * arb_mat([[fmpz(v) for v in row] for row in Q]))
+        T = arb_mat([[fmpz(v) for v in row] for row in Q])
+        B = T.transpose() * A * T
         signs = _signs(B.tolist())
         if signs is not None:
             found = Inertia(signs.count(1), signs.count(-1), 0)
@@ -124,18 +131,25 @@ def _improved(Q: list[list[int]], B: list[list[Any]]) -> list[list[int]] | None:
     size = [abs(B[i][i]) for i in range(n)]
     largest = max(range(n), key=lambda i: size[i])
     if not size[largest] > 0:
-        size = [max((abs(v) for row in B for v in row), key=lambda v: float(v.log()) if v > 0 else -1e300)] * n
+        size = [
+            max((abs(v) for row in B for v in row), key=lambda v: float(v.log()) if v > 0 else -1e300)
+        ] * n
     scales = [(v if v > 0 else size[largest]).sqrt() for v in size]
     if any(not s > 0 for s in scales):
         return None
-    scaled = np.array([[float((B[i][j] / (scales[i] * scales[j])).mid()) for j in range(n)] for i in range(n)])
+    scaled = np.array(
+        [[float((B[i][j] / (scales[i] * scales[j])).mid()) for j in range(n)] for i in range(n)]
+    )
     if not np.isfinite(scaled).all():
         return None
     _, vectors = np.linalg.eigh((scaled + scaled.T) / 2)
     columns = []
     for j in range(n):
         # Q diag(1 / scales) V, its columns brought to the same number of digits.
-        column = [sum((Q[i][m] / scales[m] * float(vectors[m, j]) for m in range(n)), 0 * scales[0]) for i in range(n)]
+        column = [
+            sum((Q[i][m] / scales[m] * float(vectors[m, j]) for m in range(n)), 0 * scales[0])
+            for i in range(n)
+        ]
         top = max(range(n), key=lambda i: float(abs(column[i]).log().mid()) if abs(column[i]) > 0 else -1e300)
         factor = (1 << _DIGITS) / abs(column[top])
         whole = [(v * factor).mid().floor().unique_fmpz() for v in column]

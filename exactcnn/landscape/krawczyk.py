@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.errors import UndecidedError
 from exactcnn.features.balls import column_pivots
 from exactcnn.features.instance import Instance
-from exactcnn.landscape.derivatives import Point, Surface, flatten, point_of, unflatten
+from exactcnn.landscape.derivatives import Point, Surface, flatten, point_of, targets_of, unflatten
 from exactcnn.landscape.domains import BallDomain
 from exactcnn.landscape.inertia import Inertia, ball_inertia
 from exactcnn.landscape.symmetries import Gauge, Symmetry, gauge_of
@@ -65,7 +66,7 @@ class Enclosure:
     loss: tuple[Fraction, Fraction]
     inner: Fraction
     moved: Fraction
-    targets: Any
+    targets: RationalArray
     wide_layer: int | None = None
     parts: tuple[RegularPart, ...] = ()
     smaller: Point | None = None
@@ -145,7 +146,7 @@ def enclose_critical_point(instance: Instance, wide_layer: int | None = None) ->
         whole = [int((v * (1 << PLACES) + arb("0.5")).floor().unique_fmpz() or 0) for v in center]
         center = np.array([arb(v) / (1 << PLACES) for v in whole], dtype=object)
         moved = max((abs(a - b) for a, b in zip(center, given, strict=True)), key=_size, default=arb(0))
-        return _enclosed(setting, whole, center, moved, wide_layer, start.Y)
+        return _enclosed(setting, whole, center, moved, wide_layer)
 
 
 def _size(value: Any) -> float:
@@ -154,8 +155,6 @@ def _size(value: Any) -> float:
 
 def _polished(setting: _Setting, given: np.ndarray) -> np.ndarray:
     """Newton's method in the free coordinates, from the given point."""
-    from flint import arb
-
     values, last = given.copy(), None
     for _ in range(_STEPS):
         surface = setting.surface(values)
@@ -164,10 +163,14 @@ def _polished(setting: _Setting, given: np.ndarray) -> np.ndarray:
         try:
             step = setting.hessian(surface).mid().solve(setting.gradient(surface).mid(), algorithm="approx")
         except ZeroDivisionError:
-            raise UndecidedError("the Hessian is singular on the way: no isolated critical point here") from None
+            raise UndecidedError(
+                "the Hessian is singular on the way: no isolated critical point here"
+            ) from None
         size = max((_size(abs(v)) for v in step.entries()), default=0.0)
         if not size < 1e6 or (last is not None and size > 4 * last and size > 1e-3):
-            raise UndecidedError("Newton's method does not converge from these weights: no critical point near them")
+            raise UndecidedError(
+                "Newton's method does not converge from these weights: no critical point near them"
+            )
         for j, v in zip(setting.gauge.free, step.entries(), strict=True):
             values[j] = (values[j] - v).mid()
         last = size
@@ -179,7 +182,7 @@ def _polished(setting: _Setting, given: np.ndarray) -> np.ndarray:
 
 
 def _enclosed(
-    setting: _Setting, whole: list[int], center: np.ndarray, moved: Any, k: int | None, Y_targets: np.ndarray
+    setting: _Setting, whole: list[int], center: np.ndarray, moved: Any, k: int | None
 ) -> Enclosure:
     from flint import arb, arb_mat, fmpz
 
@@ -201,8 +204,8 @@ def _enclosed(
     for bits in _RADII:
         rho = arb(2) ** -bits
         kappa = _contraction(setting, center, Y, unit, rho)
-        # 7/8 instead of 1: who repeats this with slightly wider enclosures must succeed too.
-        if kappa is not None and kappa < arb(7) / 8 and step < rho * (1 - kappa) / 2:
+        # 1/4 instead of 1: who repeats this with wider enclosures must succeed too.
+        if kappa is not None and kappa < arb(1) / 4 and step < rho / 4:
             break
     else:
         raise UndecidedError("no box around it is mapped into itself: degenerate, or too ill-conditioned")
@@ -214,10 +217,21 @@ def _enclosed(
     low, high = _ends(box.loss)
     parts = None if k is None else regular_parts(box, k)
     return Enclosure(
-        tuple(whole), 1 << (PLACES - bits), setting.gauge.free, setting.gauge.symmetries, _DIGITS, Y_integers,
-        diagonal.inertia, diagonal.transform, (low, high), _ends(inner)[1], _ends(moved)[1], Y_targets,
-        k if parts else None, parts or (),
-    )  # fmt: skip
+        center=tuple(whole),
+        radius=1 << (PLACES - bits),
+        free=setting.gauge.free,
+        symmetries=setting.gauge.symmetries,
+        scale=_DIGITS,
+        preconditioner=Y_integers,
+        inertia=diagonal.inertia,
+        transform=diagonal.transform,
+        loss=(low, high),
+        inner=_ends(inner)[1],
+        moved=_ends(moved)[1],
+        targets=targets_of(setting.instance),
+        wide_layer=k if parts else None,
+        parts=parts or (),
+    )
 
 
 def _contraction(setting: _Setting, center: np.ndarray, Y: Any, unit: Any, rho: Any) -> Any:

@@ -1,10 +1,19 @@
 """Floor 4a: directions along which the loss does not change, and the parameters they leave free (theory 2.12).
 
 Near a point without kinks a network has *fields*: vector fields on its parameters whose flows leave Phi as it is.
-* ``scaling`` of a filter of a positively homogeneous layer (relu, leaky_relu, identity): its weights and
-  biases times c, the weights of the layer above that read it divided by c;
+* ``scaling`` of a filter of a homogeneous layer (relu, leaky_relu, identity: degree 1; square: degree 2): its weights
+  and biases times c > 0, the weights of the layer above that read it divided by c or c^2;
 * ``shift`` of a bias whose units have slope 1 at every sample: the biases above take it back;
-* ``idle``: a parameter that only feeds inactive ReLUs, or multiplies only zeros.
+* ``idle``: a parameter that only feeds inactive ReLUs, or multiplies only zeros;
+* ``twin`` (at an exactly critical point only): two units of a dense layer with equal weights and biases under a dense
+  layer.  F does not change when t times the row u of the first, in the matrix above, is added to its own and taken
+  from the other's.  All these points are critical: the gradient by the first unit's weights is linear in its row,
+  hence multiplied by 1 + t, and so 0; the other's loses t times that; nothing else changes, as the sum of the two
+  rows and the features do not;
+* ``level`` (the same, layers 1 and 2 dense): a unit with one pre-activation t for all samples.  Its parameters move so
+  that t does, everywhere alike; its row u in the matrix above is divided as sigma(t) is multiplied.  F does not
+  change, and the gradient by the unit's weights is sigma'(t) / sigma(t) times what was 0 before (sigma(t), sigma'(t)
+  not 0).
 If s fields are independent at a point, their flows sweep an s-dimensional surface through it on which Phi is
 constant, and critical if the point is.  Fix s coordinates on which the fields are regular: a critical
 point of Phi in the other, *free*, coordinates is one of Phi, and a minimum of Phi if the Hessian is positive
@@ -13,31 +22,42 @@ definite there (Morse-Bott: the free coordinates are transversal to the surface)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from exactcnn.landscape.derivatives import Surface
+from exactcnn.arithmetic.rationals import RationalArray
+from exactcnn.arithmetic.texts import rational_text
+from exactcnn.errors import UndecidedError
+from exactcnn.landscape.derivatives import Surface, flatten
 from exactcnn.network.layers import Layer
 
-__all__ = ["Gauge", "Symmetry", "gauge_of", "parameter_starts"]
+__all__ = ["Gauge", "Symmetry", "families_of", "gauge_of", "parameter_starts"]
 
-_HOMOGENEOUS = ("relu", "leaky_relu", "identity")
+_DEGREES = {"relu": 1, "leaky_relu": 1, "identity": 1, "square": 2}
 
 
 @dataclass(frozen=True)
 class Symmetry:
-    """``index``: the filter (scaling), the entry of b_layer (shift) or the number of the parameter (idle)."""
+    """``index``: the filter (scaling), the entry of b_layer (shift), the number of the parameter (idle) or the
+    first unit (twin), ``other`` being the second, or the unit (level), which moves along ``vector``."""
 
     kind: str
     layer: int
     index: int
+    other: int = 0
+    vector: tuple[Fraction, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         if self.kind == "idle":
             return {"kind": "idle", "parameter": self.index}
-        return {"kind": self.kind, "layer": self.layer, "index": self.index}
+        if self.kind == "level":
+            return {"kind": "level", "unit": self.index, "vector": [rational_text(v) for v in self.vector]}
+        named = {"kind": self.kind, "layer": self.layer, "index": self.index}
+        return {**named, "other": self.other} if self.kind == "twin" else named
 
 
 @dataclass(frozen=True)
@@ -56,10 +76,11 @@ def parameter_starts(layers: tuple[Layer, ...]) -> list[int]:
     return starts
 
 
-def gauge_of(surface: Surface) -> Gauge:
-    """From a smooth ``Surface`` of balls.  The choice is by midpoints; what it claims is verified by ``regular``."""
-    from exactcnn.landscape.derivatives import flatten
+def gauge_of(surface: Surface, families: Sequence[Symmetry] = ()) -> Gauge:
+    """From a smooth ``Surface`` of balls, with the ``families`` found exactly.
 
+    Midpoints choose the fields; their balls prove that the fixed coordinates suit them.
+    """
     values = flatten(surface.point)
     fields: list[tuple[Symmetry, dict[int, Any]]] = []
     starts = parameter_starts(surface.layers)
@@ -68,13 +89,101 @@ def gauge_of(surface: Surface) -> Gauge:
         if layer.index < len(surface.layers) and surface.layers[layer.index].activation is not None:
             fields += _scalings(surface, layer, starts, values)
             fields += _shifts(surface, layer, starts, values)
+    for family in families:
+        make = _twin_field if family.kind == "twin" else _level_field
+        fields.append((family, make(surface, family, starts, values)))
     rows = np.zeros((len(fields), len(values)))
     for n, (_, field) in enumerate(fields):
         for j, value in field.items():
             rows[n, j] = float(value.mid()) if hasattr(value, "mid") else float(value)
     chosen, fixed = _eliminate(rows)
     free = tuple(j for j in range(len(values)) if j not in set(fixed))
-    return Gauge(tuple(fields[n][0] for n in chosen), free)
+    gauge = Gauge(tuple(fields[n][0] for n in chosen), free)
+    if not _regular([[fields[n][1].get(j, 0) for j in fixed] for n in chosen]):
+        raise UndecidedError("the symmetries are not shown to be independent of the free parameters")
+    return gauge
+
+
+def _regular(rows: list[list[Any]]) -> bool:
+    """Is every matrix in the square table of balls and integers regular?"""
+    from flint import arb_mat
+
+    return not rows or not bool(arb_mat(rows).det().contains(0))
+
+
+def families_of(exact: Surface) -> list[Symmetry]:
+    """The twins and levels at an exact point."""
+    return [*_twins(exact), *_levels(exact)]
+
+
+def _twins(exact: Surface) -> list[Symmetry]:
+    """Pairs of units with equal parameters, each with the next, in dense layers under dense layers."""
+    found = []
+    for layer, above in zip(exact.layers, exact.layers[1:], strict=False):
+        entry = exact.point[layer.index - 1]
+        if layer.kind != "dense" or above.kind != "dense" or entry is None:
+            continue
+        last: dict[Any, int] = {}
+        for h in range(layer.width):
+            key = (*entry[0][:, h], None if entry[1] is None else entry[1][h])
+            if key in last:
+                found.append(Symmetry("twin", layer.index, last[key], h))
+            last[key] = h
+    return found
+
+
+def _levels(exact: Surface) -> list[Symmetry]:
+    G, first = exact.G[1], exact.first[1]
+    if len(exact.layers) < 2 or {exact.layers[0].kind, exact.layers[1].kind} != {"dense"}:
+        return []
+    assert G is not None
+    assert first is not None
+    bias = exact.layers[0].bias != "none"
+    vector = _unit_shift(exact.instance.need_samples().x, bias)
+    if vector is None:
+        return []
+    flat = [h for h in range(G.shape[1]) if all(g == G[0, h] for g in G[:, h])]
+    return [
+        Symmetry("level", 1, h, vector=vector)
+        for h in flat
+        if first[0, h] is not None and first[0, h].sign() != 0 and exact.F[1][0, h].sign() != 0
+    ]
+
+
+def _unit_shift(x: RationalArray, bias: bool) -> tuple[Fraction, ...] | None:
+    """A change of a unit's parameters that adds 1 to its pre-activation at every sample."""
+    from flint import fmpq, fmpq_mat
+
+    d = x.shape[1]
+    if bias:
+        return (*(Fraction(0) for _ in range(d)), Fraction(1))
+    rows = [[fmpq(v.numerator, v.denominator) for v in row] + [fmpq(1)] for row in x.to_fractions()]
+    reduced, rank = fmpq_mat(rows).rref()
+    solution = [Fraction(0)] * d
+    for i in range(rank):
+        pivot = next(j for j in range(d + 1) if reduced[i, j] != 0)
+        if pivot == d:
+            return None
+        solution[pivot] = Fraction(int(reduced[i, d].p), int(reduced[i, d].q))
+    return tuple(solution)
+
+
+def _level_field(surface: Surface, level: Symmetry, starts: list[int], values: np.ndarray) -> dict[int, Any]:
+    from flint import arb, fmpq
+
+    h, T, U = level.index, surface.layers[0].filters, surface.layers[1].filters
+    first = surface.first[1]
+    assert first is not None
+    field = {r * T + h: arb(fmpq(v.numerator, v.denominator)) for r, v in enumerate(level.vector)}
+    ratio = first[0, h] / surface.F[1][0, h]
+    return field | {starts[1] + h * U + t: -ratio * values[starts[1] + h * U + t] for t in range(U)}
+
+
+def _twin_field(surface: Surface, twin: Symmetry, starts: list[int], values: np.ndarray) -> dict[int, Any]:
+    T, start = surface.layers[twin.layer].filters, starts[twin.layer]
+    row = {t: values[start + twin.index * T + t] for t in range(T)}
+    field = {start + twin.index * T + t: value for t, value in row.items()}
+    return field | {start + twin.other * T + t: -value for t, value in row.items()}
 
 
 def _eliminate(rows: np.ndarray) -> tuple[list[int], list[int]]:
@@ -130,9 +239,10 @@ def _idle(surface: Surface, layer: Layer, starts: list[int]) -> list[tuple[Symme
 def _scalings(
     surface: Surface, layer: Layer, starts: list[int], values: np.ndarray
 ) -> list[tuple[Symmetry, dict[int, Any]]]:
-    if layer.activation is None or layer.activation.name not in _HOMOGENEOUS:
+    if layer.activation is None or layer.activation.name not in _DEGREES:
         return []
     above, T, found = surface.layers[layer.index], layer.filters, []
+    degree = _DEGREES[layer.activation.name]
     reads, real = above.patches.indices % T, above.patches.real
     bias = starts[layer.index - 1] + layer.patch_size * T
     for t in range(T):
@@ -144,7 +254,7 @@ def _scalings(
         field = {j: values[j] for j in mine}
         for r in np.flatnonzero(taps).tolist():
             first = starts[layer.index] + r * above.filters
-            field |= {j: -values[j] for j in range(first, first + above.filters)}
+            field |= {j: -degree * values[j] for j in range(first, first + above.filters)}
         found.append((Symmetry("scaling", layer.index, t), field))
     return found
 
@@ -153,10 +263,11 @@ def _shifts(
     surface: Surface, layer: Layer, starts: list[int], values: np.ndarray
 ) -> list[tuple[Symmetry, dict[int, Any]]]:
     first = surface.first[layer.index]
-    if layer.activation is None or layer.activation.name not in _HOMOGENEOUS or first is None:
+    if layer.activation is None or _DEGREES.get(layer.activation.name) != 1 or first is None:
         return []
     above, T, found = surface.layers[layer.index], layer.filters, []
-    steady = np.array([[v is not None and bool(v == 1) for v in row] for row in first]).all(axis=0)
+    one = np.array([[v is not None and bool(v == 1) for v in row] for row in first], dtype=bool)
+    steady: np.ndarray = np.asarray(one.all(axis=0))
     bias = starts[layer.index - 1] + layer.patch_size * T
     start, U = starts[layer.index], above.filters
     for index in range(starts[layer.index] - bias):
