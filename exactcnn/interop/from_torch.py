@@ -83,12 +83,17 @@ def _require_plain(module: Any) -> None:
 
 
 def _walk(torch: Any, module: Any, chain: Lowering) -> None:
-    from exactcnn.interop.torch_operations import Operations
+    from exactcnn.interop.torch_modules import Function
+    from exactcnn.interop.torch_operations import HARMLESS, Operations
 
     fx = optional("torch.fx", "torch")
+
+    class Tracer(fx.Tracer):  # type: ignore[misc, name-defined]
+        def is_leaf_module(self, part: Any, path: str) -> bool:
+            return isinstance(part, Function) or bool(super().is_leaf_module(part, path))
+
     try:
-        tracer = fx.Tracer()
-        graph = tracer.trace(module)
+        graph = Tracer().trace(module)
     except Exception as error:  # whatever the module's own code raises when traced
         raise MalformedError(
             type(module).__name__,
@@ -108,6 +113,11 @@ def _walk(torch: Any, module: Any, chain: Lowering) -> None:
     env[inputs[0]] = Flow(chain.version)
     called: set[str] = set()
     for node in nodes:
+        if node not in needed and node.op.startswith("call") and node.target not in HARMLESS:
+            # Its result is not used, but it may change a tensor in place (relu with inplace=True).
+            raise MalformedError(
+                str(node.name), "operations whose results are used", "one whose result is not"
+            )
         if node not in needed or node is output or node is inputs[0]:
             continue
         args = fx.node.map_arg(node.args, env.__getitem__)

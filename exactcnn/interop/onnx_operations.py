@@ -28,7 +28,6 @@ _ADVICE = {
     "Softmax": "export the model without its last softmax: the features below it are what the theory speaks of",
     "LogSoftmax": "export the model without its last softmax: the features below it are what the theory speaks of",
     "Erf": "export with opset 20 or later, where GELU is one operation",
-    "Cast": "export the model in one float type",
     "QuantizeLinear": "verify the model before quantisation",
     "DequantizeLinear": "verify the model before quantisation",
     "Concat": "verify one branch at a time: only chains of layers are decided",
@@ -50,6 +49,12 @@ def unknown(field: str, node: Any) -> MalformedError:
     return MalformedError(
         f"{field}: operation {printable(name)}", f"one of {known}", f"{printable(name)} ({advice})"
     )
+
+
+_ADVICE |= dict.fromkeys(
+    ("Cast", "CastLike", "Expand", "Slice", "Squeeze", "Where", "ConstantOfShape"),
+    "export the model with the exporter's optimisation on and in one float type, or fold constants first",
+)
 
 
 class Operations:
@@ -293,6 +298,8 @@ class Operations:
     def unsqueeze(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> Any:
         if isinstance(inputs[0], list) and len(inputs[0]) == 1:
             return inputs[0]
+        if isinstance(inputs[0], np.ndarray) and inputs[0].size == 1:
+            return inputs[0].reshape(1)
         raise MalformedError(where, "unsqueezing of a size only (reshape the data instead)", "a tensor")
 
     def transpose(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> Any:

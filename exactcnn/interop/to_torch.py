@@ -55,7 +55,7 @@ def to_torch(network: Network, weights: Weights, *, dtype: str = "float64") -> A
 
 
 def _layer(torch: Any, layer: Layer, entry: LayerWeights | None, dtype: str, field: str) -> list[Any]:
-    from exactcnn.interop.torch_modules import Gathered, PoolPatches, Shifted
+    from exactcnn.interop.torch_modules import ChannelsFirst, Gathered, PoolPatches, Shifted
 
     nn, units = torch.nn, layer.below.units().reshape(-1)
     # PyTorch's flat order -> unit numbers, and back.
@@ -100,12 +100,10 @@ def _layer(torch: Any, layer: Layer, entry: LayerWeights | None, dtype: str, fie
     if b is not None and not shared:
         window = isinstance(layer.reads, Window)
         grid = layer.above.units() if window else np.arange(layer.width).reshape(-1, T)
-        parts.append(Shifted(b[grid], tensor_type))
+        parts.append(Shifted(b[grid]))
     assert layer.activation is not None
     parts += _activation(torch, layer.activation, layer.field)
     if not isinstance(layer.reads, Window) and layer.kind != "dense":
-        from exactcnn.interop.torch_modules import ChannelsFirst
-
         parts.append(ChannelsFirst())
     return parts
 

@@ -20,7 +20,7 @@ from exactcnn.interop.exact_arrays import affine_parts, exact, parameter
 from exactcnn.interop.flow import BATCH, FORMULAS, Flow, even_padding, reshape_flow
 from exactcnn.interop.lowering import Lowering, require_chain
 
-__all__ = ["Operations"]
+__all__ = ["HARMLESS", "Operations"]
 
 _KNOWN = (
     "Conv1d/2d/3d, Linear, MaxPool1d/2d/3d, BatchNorm1d/2d/3d, Flatten, Dropout, Identity, ReLU, LeakyReLU, "
@@ -33,6 +33,10 @@ _ADVICE = {
     "log_softmax": "remove it: the features below it are what the theory speaks of",
     "cat": "verify one branch at a time: only chains of layers are decided",
 }
+
+
+# Operations that change nothing, so that nobody need use their results.
+HARMLESS = {"size", "dim", builtins.getattr, operator.getitem}
 
 
 class Operations:
@@ -208,7 +212,7 @@ class Operations:
     def softplus(self, where: str, x: Any, beta: float = 1.0, threshold: float = 20.0) -> None:
         alpha = self.number(beta, f"{where}.beta")
         self.chain.note(
-            f"{where}: softplus itself is verified; PyTorch computes t instead where {float(alpha):g} t > {threshold:g}."
+            f"{where}: softplus itself is verified; PyTorch computes t where {float(alpha):g} t > {threshold:g}."
         )
         self.activation(where, x, {"name": "softplus", "alpha": rational_text(alpha)})
 
