@@ -95,6 +95,15 @@ class OnnxFile:
 
     def _refuse_the_unusual(self) -> None:
         model = self.model
+        names = [
+            name
+            for node in self.nodes
+            for name in (node.name, node.op_type, node.domain, *node.input, *node.output)
+        ]
+        names += [entry.name for entry in (*model.graph.initializer, *model.graph.input, *model.graph.output)]
+        names += [attribute.name for node in self.nodes for attribute in node.attribute]
+        if any(not isinstance(name, str) for name in names):  # protobuf's answer to texts that are not UTF-8
+            raise MalformedError(self.field, "names in UTF-8", "other bytes")
         if len(self.nodes) > _MOST_NODES:
             raise MalformedError(self.field, f"at most {_MOST_NODES} operations", len(self.nodes))
         if model.functions:

@@ -19,6 +19,7 @@ from exactcnn.errors import ExactCNNError, MalformedError
 from exactcnn.interop.exact_arrays import affine_parts, exact, parameter
 from exactcnn.interop.flow import BATCH, FORMULAS, Flow, even_padding, reshape_flow
 from exactcnn.interop.lowering import Lowering, require_chain
+from exactcnn.interop.torch_modules import Function
 
 __all__ = ["HARMLESS", "Operations"]
 
@@ -387,6 +388,7 @@ class Operations:
                 m.ceil_mode,
                 m.return_indices,
             )
+        table[Function] = lambda where, m: self.activation(where, here(), m.name)
         drops = (
             nn.Dropout,
             nn.Dropout1d,

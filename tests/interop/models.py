@@ -74,12 +74,15 @@ class OnnxChain:
         self.onnx, self.opset = onnx, opset
         self.dtype = onnx.TensorProto.FLOAT if dtype is None else dtype
         self.nodes, self.tensors, self.count = [], [], 0
+        self.axes = len(shape) + 1
         self.input = onnx.helper.make_tensor_value_info("x", self.dtype, [batch, *shape])
         self.value = "x"
 
     def add(self, kind, *constants, first=True, outputs=1, domain="", **attributes):
         names = [self.constant(c) for c in constants]
         inputs = [self.value, *names] if first else [*names, self.value]
+        if kind in ("Flatten", "Gemm", "MatMul", "Reshape"):
+            self.axes = 2
         self.count += 1
         made = [f"v{self.count}", *(f"v{self.count}_{i}" for i in range(1, outputs))]
         node = self.onnx.helper.make_node(
@@ -98,7 +101,10 @@ class OnnxChain:
 
     def model(self, outputs=None):
         helper = self.onnx.helper
-        named = [helper.make_tensor_value_info(name, self.dtype, None) for name in outputs or [self.value]]
+        open_shape = [f"d{i}" for i in range(self.axes)]
+        named = [
+            helper.make_tensor_value_info(name, self.dtype, open_shape) for name in outputs or [self.value]
+        ]
         graph = helper.make_graph(self.nodes, "g", [self.input], named, self.tensors)
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=8)
 

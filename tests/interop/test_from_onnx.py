@@ -18,13 +18,17 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 @pytest.fixture
 def runtime():
-    return pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install 'exactcnn[onnx]'")
+    return pytest.importorskip(
+        "onnxruntime", reason="onnxruntime is not installed: pip install 'exactcnn[onnx]'"
+    )
 
 
 def conv_chain():
     """Groups, dilation, stride, padding on a rectangular image, pooling, flattening, two dense layers."""
     chain = OnnxChain((2, 7, 9))
-    chain.add("Conv", f32(4, 1, 3, 2), f32(4, seed=1), group=2, strides=[2, 1], pads=[1, 0, 1, 0], dilations=[1, 2])
+    chain.add(
+        "Conv", f32(4, 1, 3, 2), f32(4, seed=1), group=2, strides=[2, 1], pads=[1, 0, 1, 0], dilations=[1, 2]
+    )
     chain.add("Relu").add("MaxPool", kernel_shape=[2, 3], strides=[1, 2], pads=[0, 1, 0, 1]).add("Flatten")
     chain.add("Gemm", f32(4 * 3 * 4, 5, seed=2), f32(5, seed=3)).add("Relu").add("MatMul", f32(5, 3, seed=4))
     return chain.add("Add", f32(3, seed=5))
@@ -33,28 +37,118 @@ def conv_chain():
 HAND = {
     "convolution": (conv_chain, (2, 7, 9)),
     "one axis": (lambda: OnnxChain((3, 8)).add("Conv", f32(2, 3, 3), dilations=[2]).add("Relu"), (3, 8)),
-    "three axes": (lambda: OnnxChain((1, 4, 5, 3)).add("Conv", f32(2, 1, 2, 1, 3), f32(2)).add("Relu"), (1, 4, 5, 3)),
+    "three axes": (
+        lambda: OnnxChain((1, 4, 5, 3)).add("Conv", f32(2, 1, 2, 1, 3), f32(2)).add("Relu"),
+        (1, 4, 5, 3),
+    ),
     "same": (lambda: OnnxChain((1, 5, 6)).add("Conv", f32(2, 1, 3, 5), auto_pad="SAME_UPPER"), (1, 5, 6)),
-    "same, strided": (lambda: OnnxChain((1, 5, 7)).add("Conv", f32(2, 1, 3, 3), auto_pad="SAME_LOWER", strides=[2, 2]), (1, 5, 7)),
+    "same, strided": (
+        lambda: OnnxChain((1, 5, 7)).add("Conv", f32(2, 1, 3, 3), auto_pad="SAME_LOWER", strides=[2, 2]),
+        (1, 5, 7),
+    ),
     "valid": (lambda: OnnxChain((1, 5, 6)).add("Conv", f32(2, 1, 3, 4), auto_pad="VALID"), (1, 5, 6)),
     "gemm": (lambda: OnnxChain((4,)).add("Gemm", f32(3, 4), f32(1, 3), transB=1, alpha=0.5, beta=-2.0), (4,)),
     "gemm, one bias": (lambda: OnnxChain((4,)).add("Gemm", f32(4, 3), f32(1)), (4,)),
-    "bias per unit": (lambda: OnnxChain((2, 4, 3)).add("Conv", f32(3, 2, 2, 2)).add("Add", f32(3, 3, 2, seed=8)), (2, 4, 3)),
-    "bias per filter": (lambda: OnnxChain((2, 4, 3)).add("Conv", f32(3, 2, 2, 2), f32(3)).add("Add", f32(1, 3, 1, 1, seed=8)), (2, 4, 3)),
-    "scales": (lambda: OnnxChain((2, 4, 3)).add("Conv", f32(3, 2, 2, 2), f32(3)).add("Mul", f32(3, 1, 1, seed=8)).add("Sub", f32(1, low=2), first=False), (2, 4, 3)),
-    "scaled bias per unit": (lambda: OnnxChain((2, 4, 3)).add("Conv", f32(3, 2, 2, 2)).add("Add", f32(3, 3, 2, seed=8)).add("Mul", f32(3, 1, 1, seed=9)), (2, 4, 3)),
-    "scaled input": (lambda: OnnxChain((2, 4, 3)).add("Sub", f32(2, 1, 1)).add("Div", np.float32(4)).add("Conv", f32(3, 2, 2, 2)), (2, 4, 3)),
-    "flat scales": (lambda: OnnxChain((2, 3, 2)).add("Flatten").add("Mul", f32(12)).add("Add", f32(12, seed=2)).add("Relu").add("MatMul", f32(12, 4)), (2, 3, 2)),
-    "flat scales of features": (lambda: OnnxChain((2, 3, 2)).add("Conv", f32(3, 2, 2, 1)).add("Flatten").add("Mul", f32(12)).add("Add", f32(12, seed=2)).add("Relu").add("MatMul", f32(12, 4)), (2, 3, 2)),
+    "bias per unit": (
+        lambda: OnnxChain((2, 4, 3)).add("Conv", f32(3, 2, 2, 2)).add("Add", f32(3, 3, 2, seed=8)),
+        (2, 4, 3),
+    ),
+    "bias per filter": (
+        lambda: OnnxChain((2, 4, 3)).add("Conv", f32(3, 2, 2, 2), f32(3)).add("Add", f32(1, 3, 1, 1, seed=8)),
+        (2, 4, 3),
+    ),
+    "scales": (
+        lambda: (
+            OnnxChain((2, 4, 3))
+            .add("Conv", f32(3, 2, 2, 2), f32(3))
+            .add("Mul", f32(3, 1, 1, seed=8))
+            .add("Sub", f32(1, low=2), first=False)
+        ),
+        (2, 4, 3),
+    ),
+    "scaled bias per unit": (
+        lambda: (
+            OnnxChain((2, 4, 3))
+            .add("Conv", f32(3, 2, 2, 2))
+            .add("Add", f32(3, 3, 2, seed=8))
+            .add("Mul", f32(3, 1, 1, seed=9))
+        ),
+        (2, 4, 3),
+    ),
+    "scaled input": (
+        lambda: (
+            OnnxChain((2, 4, 3))
+            .add("Sub", f32(2, 1, 1))
+            .add("Div", np.float32(4))
+            .add("Conv", f32(3, 2, 2, 2))
+        ),
+        (2, 4, 3),
+    ),
+    "flat scales": (
+        lambda: (
+            OnnxChain((2, 3, 2))
+            .add("Flatten")
+            .add("Mul", f32(12))
+            .add("Add", f32(12, seed=2))
+            .add("Relu")
+            .add("MatMul", f32(12, 4))
+        ),
+        (2, 3, 2),
+    ),
+    "flat scales of features": (
+        lambda: (
+            OnnxChain((2, 3, 2))
+            .add("Conv", f32(3, 2, 2, 1))
+            .add("Flatten")
+            .add("Mul", f32(12))
+            .add("Add", f32(12, seed=2))
+            .add("Relu")
+            .add("MatMul", f32(12, 4))
+        ),
+        (2, 3, 2),
+    ),
     "square": (lambda: OnnxChain((4,)).add("MatMul", f32(4, 3)).add("Pow", np.float32(2)), (4,)),
-    "twice relu": (lambda: OnnxChain((2, 4)).add("Conv", f32(3, 2, 2)).add("Relu").add("Relu").add("Flatten").add("MatMul", f32(9, 2)), (2, 4)),
-    "pool, then relu": (lambda: OnnxChain((2, 6)).add("Conv", f32(3, 2, 2)).add("MaxPool", kernel_shape=[2]).add("Relu"), (2, 6)),
-    "pool, then square": (lambda: OnnxChain((2, 6)).add("Conv", f32(3, 2, 2)).add("MaxPool", kernel_shape=[2]).add("Pow", np.float32(2)), (2, 6)),
-    "reshape": (lambda: OnnxChain((2, 3, 2)).add("Reshape", np.array([0, -1])).add("MatMul", f32(12, 2)), (2, 3, 2)),
-    "reshape by size": (lambda: OnnxChain((2, 3, 2)).add("Reshape", np.array([-1, 12])).add("MatMul", f32(12, 2)), (2, 3, 2)),
-    "fixed batch": (lambda: OnnxChain((2, 3, 2), batch=1).add("Reshape", np.array([1, 12])).add("MatMul", f32(12, 2)), (2, 3, 2)),
-    "dropout": (lambda: OnnxChain((4,)).add("MatMul", f32(4, 3)).add("Dropout").add("Identity").add("Relu"), (4,)),
-}  # fmt: skip
+    "twice relu": (
+        lambda: (
+            OnnxChain((2, 4))
+            .add("Conv", f32(3, 2, 2))
+            .add("Relu")
+            .add("Relu")
+            .add("Flatten")
+            .add("MatMul", f32(9, 2))
+        ),
+        (2, 4),
+    ),
+    "pool, then relu": (
+        lambda: OnnxChain((2, 6)).add("Conv", f32(3, 2, 2)).add("MaxPool", kernel_shape=[2]).add("Relu"),
+        (2, 6),
+    ),
+    "pool, then square": (
+        lambda: (
+            OnnxChain((2, 6))
+            .add("Conv", f32(3, 2, 2))
+            .add("MaxPool", kernel_shape=[2])
+            .add("Pow", np.float32(2))
+        ),
+        (2, 6),
+    ),
+    "reshape": (
+        lambda: OnnxChain((2, 3, 2)).add("Reshape", np.array([0, -1])).add("MatMul", f32(12, 2)),
+        (2, 3, 2),
+    ),
+    "reshape by size": (
+        lambda: OnnxChain((2, 3, 2)).add("Reshape", np.array([-1, 12])).add("MatMul", f32(12, 2)),
+        (2, 3, 2),
+    ),
+    "fixed batch": (
+        lambda: OnnxChain((2, 3, 2), batch=1).add("Reshape", np.array([1, 12])).add("MatMul", f32(12, 2)),
+        (2, 3, 2),
+    ),
+    "dropout": (
+        lambda: OnnxChain((4,)).add("MatMul", f32(4, 3)).add("Dropout").add("Identity").add("Relu"),
+        (4,),
+    ),
+}
 
 
 @pytest.mark.parametrize("name", HAND)

@@ -35,7 +35,9 @@ def test_integer_networks_agree_exactly(seed):
 def test_every_hidden_layer_has_its_units_in_the_stated_place():
     """Unit h = p T + t of layer k is PyTorch's channel t at position p."""
     module, shape = (
-        nn.Sequential(nn.Conv2d(2, 3, (2, 1), (1, 2)), nn.ReLU(), nn.Conv2d(3, 4, (1, 2), padding=(0, 1))).double(),
+        nn.Sequential(
+            nn.Conv2d(2, 3, (2, 1), (1, 2)), nn.ReLU(), nn.Conv2d(3, 4, (1, 2), padding=(0, 1))
+        ).double(),
         (2, 5, 7),
     )
     rng = random.Random(1)

@@ -16,21 +16,43 @@ from tests.interop.models import exact_outputs
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'exactcnn[torch]'")
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-CONV = {"kind": "conv", "filters": 3, "kernel": [2, 3], "stride": [2, 1], "padding": [1, 0], "activation": "relu"}
+CONV = {
+    "kind": "conv",
+    "filters": 3,
+    "kernel": [2, 3],
+    "stride": [2, 1],
+    "padding": [1, 0],
+    "activation": "relu",
+}
 PATCHES = {"kind": "conv", "filters": 2, "patches": [[0, 5, 7], [3, 2, 1]], "activation": "relu"}
 SPECS = {
     "bias per unit": {"input": [2, 5, 6], "layers": [CONV, {"kind": "dense", "units": 4}]},
-    "bias per filter": {"input": [2, 5, 6], "layers": [{**CONV, "bias": "filter"}, {"kind": "dense", "units": 4}]},
-    "no bias": {"input": [2, 5, 6], "layers": [{**CONV, "bias": "none"}, {"kind": "dense", "units": 4, "bias": "none"}]},
+    "bias per filter": {
+        "input": [2, 5, 6],
+        "layers": [{**CONV, "bias": "filter"}, {"kind": "dense", "units": 4}],
+    },
+    "no bias": {
+        "input": [2, 5, 6],
+        "layers": [{**CONV, "bias": "none"}, {"kind": "dense", "units": 4, "bias": "none"}],
+    },
     "pooling": {
         "input": [2, 6, 7],
-        "layers": [CONV, {"kind": "maxpool", "kernel": [2, 3], "stride": 1, "padding": [0, 1]}, {"kind": "dense", "units": 3}],
+        "layers": [
+            CONV,
+            {"kind": "maxpool", "kernel": [2, 3], "stride": 1, "padding": [0, 1]},
+            {"kind": "dense", "units": 3},
+        ],
     },
     "three axes": {
         "input": [2, 4, 3, 5],
-        "layers": [{"kind": "conv", "filters": 2, "kernel": [2, 1, 3], "dilation": [1, 1, 2], "activation": "relu"}],
+        "layers": [
+            {"kind": "conv", "filters": 2, "kernel": [2, 1, 3], "dilation": [1, 1, 2], "activation": "relu"}
+        ],
     },
-    "flat input, convolved": {"input": [9], "layers": [{"kind": "conv", "filters": 2, "kernel": 3, "activation": "relu"}]},
+    "flat input, convolved": {
+        "input": [9],
+        "layers": [{"kind": "conv", "filters": 2, "kernel": 3, "activation": "relu"}],
+    },
     "dense, convolved": {
         "input": [9],
         "layers": [
@@ -39,19 +61,29 @@ SPECS = {
         ],
     },
     "square": {"input": [4], "layers": [{"kind": "dense", "units": 3, "activation": "square"}]},
-    "identity": {"input": [1, 4], "layers": [{"kind": "conv", "filters": 3, "kernel": 2, "activation": "identity"}]},
-}  # fmt: skip
+    "identity": {
+        "input": [1, 4],
+        "layers": [{"kind": "conv", "filters": 3, "kernel": 2, "activation": "identity"}],
+    },
+}
 EXPLICIT = {
     "explicit patches": {"input": [2, 2, 3], "layers": [PATCHES, {"kind": "dense", "units": 3}]},
     "patches of patches": {
         "input": [2, 2, 3],
-        "layers": [{**PATCHES, "bias": "filter"}, {"kind": "conv", "filters": 3, "kernel": 2, "activation": "relu"}],
+        "layers": [
+            {**PATCHES, "bias": "filter"},
+            {"kind": "conv", "filters": 3, "kernel": 2, "activation": "relu"},
+        ],
     },
     "pooled patches": {
         "input": [3, 2, 3],
-        "layers": [CONV | {"kernel": [1, 2]}, {"kind": "maxpool", "patches": [[0, 2], [5, 1], [3, 4]]}, {"kind": "dense", "units": 3}],
+        "layers": [
+            CONV | {"kernel": [1, 2], "padding": 0},
+            {"kind": "maxpool", "patches": [[0, 2], [5, 1], [3, 4]]},
+            {"kind": "dense", "units": 3},
+        ],
     },
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", [*SPECS, *EXPLICIT])
@@ -94,7 +126,10 @@ def test_read_back_it_is_the_same_network(name):
 )  # fmt: skip
 def test_every_activation_there_and_back(activation):
     """Within float error of the exact values, and the same activation when read back."""
-    spec = {"input": [2, 4], "layers": [{"kind": "conv", "filters": 3, "kernel": 2, "activation": activation}]}
+    spec = {
+        "input": [2, 4],
+        "layers": [{"kind": "conv", "filters": 3, "kernel": 2, "activation": activation}],
+    }
     network = exactcnn.Network.from_dict(spec)
     weights = exactcnn.Weights.from_seed(network, 1)
     module = exactcnn.to_torch(network, weights)
@@ -109,7 +144,9 @@ def test_every_activation_there_and_back(activation):
 
 def test_weights_beyond_the_type_are_refused():
     """10^50 is no float32."""
-    network = exactcnn.Network.from_dict({"input": [1], "layers": [{"kind": "dense", "units": 1, "bias": "none"}]})
+    network = exactcnn.Network.from_dict(
+        {"input": [1], "layers": [{"kind": "dense", "units": 1, "bias": "none"}]}
+    )
     from exactcnn.arithmetic.rationals import RationalArray
     from exactcnn.network.weights import LayerWeights
 
