@@ -112,10 +112,10 @@ class OnnxFile:
         if model.graph.sparse_initializer:
             raise MalformedError(self.field, "dense tensors", "a sparse initializer")
         versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
-        if not versions or max(versions) < _OLDEST_OPSET:
-            raise MalformedError(
-                self.field, f"opset {_OLDEST_OPSET} or later (export it again)", versions or "none"
-            )
+        newest = int(self.onnx.defs.onnx_opset_version())
+        if not versions or not _OLDEST_OPSET <= min(versions) <= max(versions) <= newest:
+            expected = f"opset {_OLDEST_OPSET} to {newest}, as the installed onnx knows (export it again)"
+            raise MalformedError(self.field, expected, ", ".join(map(str, versions)) or "none")
 
     def check(self) -> None:
         """The onnx package's own check, after unknown operations have been refused by name."""
