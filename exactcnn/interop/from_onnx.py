@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from exactcnn.errors import MalformedError
+from exactcnn.interop.chain import require_chain
 from exactcnn.interop.flow import Flow
-from exactcnn.interop.lowering import Lowering, require_chain
+from exactcnn.interop.lowering import Lowering
 from exactcnn.interop.model import Model
 from exactcnn.interop.onnx_file import OnnxFile, printable
 from exactcnn.interop.onnx_operations import OPERATIONS, Operations, label, unknown

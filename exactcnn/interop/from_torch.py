@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from exactcnn.errors import MalformedError, MisuseError
+from exactcnn.interop.chain import require_chain
 from exactcnn.interop.extras import optional
 from exactcnn.interop.flow import Flow
-from exactcnn.interop.lowering import Lowering, require_chain
+from exactcnn.interop.lowering import Lowering
 from exactcnn.interop.model import Model
 
 __all__ = ["from_torch"]
@@ -84,7 +85,8 @@ def _require_plain(module: Any) -> None:
 
 def _walk(torch: Any, module: Any, chain: Lowering) -> None:
     from exactcnn.interop.torch_modules import Function
-    from exactcnn.interop.torch_operations import HARMLESS, Operations
+    from exactcnn.interop.torch_operations import Operations
+    from exactcnn.interop.torch_tables import HARMLESS
 
     fx = optional("torch.fx", "torch")
 

@@ -16,9 +16,10 @@ import numpy as np
 from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.arithmetic.texts import rational_text
 from exactcnn.errors import ExactCNNError, MalformedError
+from exactcnn.interop.chain import require_chain
 from exactcnn.interop.exact_arrays import affine_parts, exact
 from exactcnn.interop.flow import BATCH, FORMULAS, Flow, even_padding, reshape_flow
-from exactcnn.interop.lowering import Lowering, require_chain
+from exactcnn.interop.lowering import Lowering
 from exactcnn.interop.onnx_file import Attributes, OnnxFile, printable
 
 __all__ = ["OPERATIONS", "Operations", "label", "unknown"]

@@ -7,21 +7,20 @@ rounded to float32 unless the module's parameters are float64, because PyTorch c
 
 from __future__ import annotations
 
-import builtins
 import operator
-from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
 from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.arithmetic.texts import rational_text
 from exactcnn.errors import ExactCNNError, MalformedError
+from exactcnn.interop.chain import require_chain
 from exactcnn.interop.exact_arrays import affine_parts, exact, parameter
 from exactcnn.interop.flow import BATCH, FORMULAS, Flow, even_padding, reshape_flow
-from exactcnn.interop.lowering import Lowering, require_chain
-from exactcnn.interop.torch_modules import Function
+from exactcnn.interop.lowering import Lowering
+from exactcnn.interop.torch_tables import MODES, function_table, method_table, module_table
 
-__all__ = ["HARMLESS", "Operations"]
+__all__ = ["Operations"]
 
 _KNOWN = (
     "Conv1d/2d/3d, Linear, MaxPool1d/2d/3d, BatchNorm1d/2d/3d, Flatten, Dropout, Identity, ReLU, LeakyReLU, "
@@ -36,18 +35,15 @@ _ADVICE = {
 }
 
 
-# Operations that change nothing, so that nobody need use their results.
-HARMLESS = {"size", "dim", builtins.getattr, operator.getitem}
-
-
 class Operations:
     """Applies the nodes of a torch.fx graph of ``module`` to ``chain``."""
 
     def __init__(self, torch: Any, module: Any, chain: Lowering, dtype: Any) -> None:
         self.torch, self.module, self.chain = torch, module, chain
         self.dtype = "float64" if dtype == torch.float64 else "float32"
-        self._functions = self._function_table()
-        self._modules = self._module_table()
+        self._functions = function_table(torch, Operations)
+        self._methods = method_table(Operations)
+        self._modules = module_table(torch, self)
 
     def apply(self, node: Any, args: Any, kwargs: Any) -> Any:
         """The value of ``node``: a Flow, a parameter (torch.Tensor), a shape, or a number."""
@@ -62,14 +58,14 @@ class Operations:
             if handler is None:
                 raise _unknown(f"{node.target} ({type(part).__name__})", type(part).__name__)
             self._current(where, args)
-            if part.training and type(part).__name__ in _MODES:
+            if part.training and type(part).__name__ in MODES:
                 raise MalformedError(
                     f"{node.target}", "evaluation mode (call module.eval() first)", "training mode"
                 )
             handler(f"{node.target} ({type(part).__name__})", part)
             return Flow(self.chain.version)
         if node.op == "call_method":
-            handler = _METHODS.get(node.target)
+            handler = self._methods.get(node.target)
             if handler is None and hasattr(self.torch.Tensor, node.target):
                 handler = self._functions.get(getattr(self.torch, node.target, None))
         else:
@@ -300,129 +296,11 @@ class Operations:
             return self.array(value, where)
         return RationalArray.from_fractions([self.number(value, where)], where).reshape(1)
 
-    # ------------------------------------------------------------------ tables
-
-    def _function_table(self) -> dict[Any, Callable[..., Any]]:
-        torch, O = self.torch, Operations  # noqa: E741
-        F = torch.nn.functional
-        table: dict[Any, Callable[..., Any]] = {}
-
-        def simple(record: Any) -> Callable[..., Any]:
-            return lambda self, where, x, inplace=False: self.activation(where, x, record)
-
-        for name, functions in {
-            "relu": (F.relu, torch.relu, F.relu_, torch.relu_),
-            "sigmoid": (F.sigmoid, torch.sigmoid),
-            "tanh": (F.tanh, torch.tanh),
-            "silu": (F.silu,),
-            "arctan": (torch.atan, torch.arctan),
-            "square": (torch.square,),
-            "softsign": (F.softsign,),
-        }.items():
-            table |= dict.fromkeys(functions, simple(FORMULAS.get(name, name)))
-        table |= dict.fromkeys(
-            (F.conv1d, F.conv2d, F.conv3d, torch.conv1d, torch.conv2d, torch.conv3d), O.conv
-        )
-        for axes, pools in enumerate(
-            (
-                (F.max_pool1d, torch.max_pool1d),
-                (F.max_pool2d, torch.max_pool2d),
-                (F.max_pool3d, torch.max_pool3d),
-            ),
-            start=1,
-        ):
-            table |= dict.fromkeys(pools, _with_axes(axes))
-        table |= {F.linear: O.linear, F.batch_norm: O.batch_norm, F.gelu: O.gelu, F.leaky_relu: O.leaky_relu}
-        table |= {F.softplus: O.softplus, F.elu: O.elu, torch.flatten: O.flatten, torch.reshape: O.reshape}
-        table |= dict.fromkeys((F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, F.alpha_dropout), O.dropout)
-        table |= {operator.getitem: O.item, builtins.getattr: O.get_attribute, operator.floordiv: O.integers}
-        table |= dict.fromkeys((torch.pow, operator.pow), O.power)
-        for kind, functions in {
-            "add": (operator.add, operator.iadd, torch.add),
-            "sub": (operator.sub, operator.isub, torch.sub, torch.subtract),
-            "mul": (operator.mul, operator.imul, torch.mul, torch.multiply),
-            "div": (operator.truediv, torch.div, torch.divide, torch.true_divide),
-        }.items():
-            table |= dict.fromkeys(functions, _arithmetic(kind))
-        return table
-
     def dropout(
         self, where: str, x: Any, p: float = 0.5, training: bool = True, inplace: bool = False
     ) -> Flow:
         """PyTorch's functions default to training, whatever the module's mode."""
         return self.keep(where, x, training=training)
-
-    def _module_table(self) -> dict[Any, Callable[[str, Any], Any]]:
-        nn = self.torch.nn
-
-        def here() -> Flow:
-            return Flow(self.chain.version)
-
-        def simple(record: Any) -> Callable[[str, Any], Any]:
-            return lambda where, part: self.activation(where, here(), record)
-
-        table: dict[Any, Callable[[str, Any], Any]] = {
-            nn.Linear: lambda where, m: self.linear(where, here(), m.weight, m.bias),
-            nn.Flatten: lambda where, m: self.flatten(where, here(), m.start_dim, m.end_dim),
-            nn.LeakyReLU: lambda where, m: self.leaky_relu(where, here(), m.negative_slope),
-            nn.Softplus: lambda where, m: self.softplus(where, here(), m.beta, m.threshold),
-            nn.ELU: lambda where, m: self.elu(where, here(), m.alpha),
-            nn.GELU: lambda where, m: self.gelu(where, here(), m.approximate),
-            nn.ReLU: simple("relu"),
-            nn.Sigmoid: simple("sigmoid"),
-            nn.Tanh: simple("tanh"),
-            nn.SiLU: simple("silu"),
-            nn.Softsign: simple(FORMULAS["softsign"]),
-        }
-        table |= dict.fromkeys((nn.Conv1d, nn.Conv2d, nn.Conv3d), self.conv_module)
-        table |= dict.fromkeys((nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d), self.batch_norm_module)
-        for axes, pool in enumerate((nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d), start=1):
-            table[pool] = lambda where, m, axes=axes: self.max_pool(  # type: ignore[misc]
-                axes,
-                where,
-                here(),
-                m.kernel_size,
-                m.stride,
-                m.padding,
-                m.dilation,
-                m.ceil_mode,
-                m.return_indices,
-            )
-        table[Function] = lambda where, m: self.activation(where, here(), m.name)
-        drops = (
-            nn.Dropout,
-            nn.Dropout1d,
-            nn.Dropout2d,
-            nn.Dropout3d,
-            nn.AlphaDropout,
-            nn.FeatureAlphaDropout,
-        )
-        return table | dict.fromkeys((*drops, nn.Identity), lambda where, m: None)
-
-
-# Modules that mean something else while training.
-_MODES = {
-    *("Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout"),
-    *("BatchNorm1d", "BatchNorm2d", "BatchNorm3d"),
-}
-_METHODS: dict[str, Callable[..., Any]] = {
-    "size": Operations.size,
-    "view": Operations.reshape,
-    "reshape": Operations.reshape,
-    "flatten": Operations.flatten,
-    "contiguous": Operations.keep,
-    "clone": Operations.keep,
-    "detach": Operations.keep,
-    "relu_": lambda self, where, x: self.activation(where, x, "relu"),
-}
-
-
-def _arithmetic(kind: str) -> Callable[..., Any]:
-    return lambda self, where, a, b, **kwargs: self.arithmetic(kind, where, a, b, **kwargs)
-
-
-def _with_axes(axes: int) -> Callable[..., Any]:
-    return lambda self, where, *args, **kwargs: self.max_pool(axes, where, *args, **kwargs)
 
 
 def _label(node: Any) -> str:
