@@ -42,7 +42,7 @@ class Flow:
 
 
 def reshape_flow(chain: Lowering, where: str, target: Sequence[Any], batch: int | None = None) -> None:
-    """Flatten if that is what the reshape does, nothing if it keeps the shape, else MalformedError.
+    """A reshape that keeps the batch axis; MalformedError for every other.
 
     ``batch``: the number of samples if the graph fixes it, so that it may be written as a number.
     """
@@ -59,14 +59,12 @@ def reshape_flow(chain: Lowering, where: str, target: Sequence[Any], batch: int 
         known = prod(n for n in rest if n != -1)
         if rest.count(-1) == 1 and known > 0 and size % known == 0:
             rest = [size // known if n == -1 else n for n in rest]
-        if tuple(rest) == chain.shape:
-            return
-        if rest == [size]:
-            chain.flatten(where)
+        if all(isinstance(n, int) and n > 0 for n in rest):
+            chain.reshape(where, tuple(rest))
             return
     raise MalformedError(
         where,
-        f"a reshape to (batch, {size}), or none (give the input in the shape that the first layer needs)",
+        f"a reshape that keeps the batch, such as (batch, {size})",
         f"shape {entries} of a tensor (batch, {', '.join(map(str, chain.shape))})",
     )
 

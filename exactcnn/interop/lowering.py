@@ -120,7 +120,19 @@ class Lowering(AffineChain):
 
     def flatten(self, where: str) -> None:
         """All axes but the batch become one, in PyTorch's order (row-major)."""
-        self.units = self.units.reshape(-1)
+        self.reshape(where, (self.units.size,))
+
+    def reshape(self, where: str, shape: tuple[int, ...]) -> None:
+        """Flat, or channels and extents again as they were; MalformedError for any other shape."""
+        image = (self.state.channels, *self.state.extents)
+        if shape not in (self.shape, (self.units.size,), image):
+            raise MalformedError(
+                where,
+                f"a reshape to (batch, {self.units.size}) or (batch, {', '.join(map(str, image))}) (give the input in "
+                "the shape that the first layer needs)",
+                f"shape {shape} of a tensor {self.shape}, without the batch",
+            )
+        self.units = self.units.reshape(shape)
         self.version += 1
 
     def activate(self, where: str, record: Any) -> None:

@@ -244,6 +244,12 @@ class Operations:
         entries = shape[0] if len(shape) == 1 and isinstance(shape[0], (list, tuple)) else shape
         reshape_flow(self.chain, where, list(entries))
 
+    def unflatten(self, where: str, x: Any, dim: int, sizes: Any) -> None:
+        self._current(where, (x,))
+        if dim not in (1, -1) or len(self.chain.shape) != 1:
+            raise MalformedError(where, "an unflattening of a flat tensor, dim=1", f"dim {dim}")
+        reshape_flow(self.chain, where, [BATCH, *sizes])
+
     def size(self, where: str, x: Any, dim: int | None = None) -> Any:
         self._current(where, (x,))
         whole = (BATCH, *self.chain.shape)

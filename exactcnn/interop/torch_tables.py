@@ -81,6 +81,7 @@ def module_table(torch: Any, operations: Any) -> dict[Any, Callable[[str, Any], 
     table: dict[Any, Callable[[str, Any], Any]] = {
         nn.Linear: lambda where, m: operations.linear(where, here(), m.weight, m.bias),
         nn.Flatten: lambda where, m: operations.flatten(where, here(), m.start_dim, m.end_dim),
+        nn.Unflatten: lambda where, m: operations.unflatten(where, here(), m.dim, m.unflattened_size),
         nn.LeakyReLU: lambda where, m: operations.leaky_relu(where, here(), m.negative_slope),
         nn.Softplus: lambda where, m: operations.softplus(where, here(), m.beta, m.threshold),
         nn.ELU: lambda where, m: operations.elu(where, here(), m.alpha),

@@ -115,7 +115,7 @@ MODELS = {
     "transposed input": (lambda: chain((4,)).add("Gemm", f32(4, 2), transA=1), "transA"),
     "transposed tensor": (lambda: conv().add("Transpose"), "channels first"),
     "reshape to an image": (lambda: chain((12,)).add("Reshape", np.array([-1, 3, 4])), "a reshape to"),
-    "reshape into the batch": (lambda: chain().add("Reshape", np.array([1, -1])), "a reshape to"),
+    "reshape into the batch": (lambda: chain().add("Reshape", np.array([1, -1])), "keeps the batch"),
     "flatten the batch": (lambda: chain().add("Flatten", axis=0), "all axes but the batch"),
     "cube": (lambda: conv().add("Pow", np.float32(3)), "square"),
     "division by 0": (lambda: conv().add("Div", np.float32(0)), "other than 0"),

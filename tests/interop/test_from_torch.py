@@ -375,3 +375,13 @@ def test_irrational_features_in_pytorchs_order():
     order = model.network.layers[-1].above.units().reshape(-1)
     found = np.array([[float(row[u].mid()) for u in order] for row in balls])
     assert np.abs(found - outputs(module, x)).max() < 1e-14
+
+
+def test_reading_loads_no_torch_where_none_is_needed():
+    """The room itself, and spec files, need neither torch nor onnx."""
+    import subprocess
+    import sys
+
+    script = "import sys, exactcnn; exactcnn.read_model; print({'torch', 'onnx', 'onnxruntime'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
