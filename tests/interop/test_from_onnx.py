@@ -57,6 +57,28 @@ HAND = {
         lambda: OnnxChain((2, 4, 3)).add("Conv", f32(3, 2, 2, 2), f32(3)).add("Add", f32(1, 3, 1, 1, seed=8)),
         (2, 4, 3),
     ),
+    "bias per filter, then per unit": (
+        lambda: (
+            OnnxChain((2, 4, 3))
+            .add("Conv", f32(3, 2, 2, 2), f32(3))
+            .add("Add", f32(3, 3, 2, seed=8))
+            .add("Add", f32(3, 1, 1, seed=9))
+        ),
+        (2, 4, 3),
+    ),
+    "flat activations twice": (
+        lambda: (
+            OnnxChain((2, 4, 3))
+            .add("Conv", f32(3, 2, 2, 2), f32(3))
+            .add("Relu")
+            .add("Flatten")
+            .add("Relu")
+            .add("Add", f32(18, seed=3))
+            .add("Relu")
+            .add("MatMul", f32(18, 4))
+        ),
+        (2, 4, 3),
+    ),
     "scales": (
         lambda: (
             OnnxChain((2, 4, 3))
