@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from exactcnn.cli_critical import critical
+from exactcnn.cli_input import read_instance, require_writable, write_certificate_file
 from exactcnn.cli_output import describe, finding_record, print_findings, working
 from exactcnn.cli_sample import sample
 from exactcnn.errors import ExactCNNError, UndecidedError
 
 if TYPE_CHECKING:
-    from exactcnn.features.instance import Instance
     from exactcnn.statements import Finding
 
 PROVED, REFUTED, BAD_INPUT, UNDECIDED, INTERNAL, BROKEN_PIPE = 0, 1, 2, 3, 70, 141
@@ -125,38 +126,27 @@ def verify(
 
     The exit code speaks of the statements asked for; hypotheses that fail are shown, not fatal.
     """
-    from exactcnn.api import default_network
-    from exactcnn.arithmetic.texts import parse_rational
-    from exactcnn.data import load
     from exactcnn.features.instance import Instance
-    from exactcnn.interop import Model, read_model
-    from exactcnn.interop.difference import difference_note
-    from exactcnn.network.weights import Weights
     from exactcnn.statements import worst_verdict
 
     asked = _statements(statement)
     if certificate is not None:
-        _require_writable(certificate, "certificate")
+        require_writable(certificate, "certificate")
     if save_weights is not None:
         _require_saveable(save_weights, asked)
-    with working("reading"):
-        model = Model(default_network()) if spec is None else read_model(spec)
-        network = model.network
-        if layer is not None:
-            network.layer(layer)
-        factor = None if scale is None else parse_rational(scale, "scale")
-        loaded = load(data, samples=samples, start=start, scale=factor)
-        Instance(network, loaded)
-        model.check_samples(loaded)
-        notes = list(model.notes)
-        if weights is not None:
-            chosen = Weights.from_file(network, weights)
-        elif model.weights is not None:
-            chosen = model.weights
-            notes += [*model.weight_notes, difference_note(model, loaded)]
-        else:
-            chosen = Weights.from_seed(network, seed, bits, distribution)
-        instance = Instance(network, loaded, chosen)
+    instance, notes = read_instance(
+        spec,
+        data,
+        weights,
+        samples=samples,
+        start=start,
+        scale=scale,
+        seed=seed,
+        bits=bits,
+        distribution=distribution,
+        layer=layer,
+    )
+    network = instance.network
     if "all" in (statement or []):
         asked = [name for name in asked if _has_what_it_needs(name, instance)]
     if prime is not None:
@@ -176,7 +166,7 @@ def verify(
         context = _decide(instance, names, None, None)
     written = saved = None
     if certificate is not None:
-        written = _write(instance, found, certificate)
+        written = write_certificate_file(instance, found, certificate)
     if save_weights is not None:
         saved = _save_weights(instance, found, save_weights)
     if as_json:
@@ -221,6 +211,7 @@ def check(
 
 
 app.command()(sample)
+app.command()(critical)
 
 
 def _statements(asked: list[str] | None) -> list[str]:
@@ -269,7 +260,7 @@ def _decide(instance: Instance, names: list[str], layer: int | None, prime: int 
 def _require_saveable(path: Path, asked: list[str]) -> None:
     from exactcnn.errors import MalformedError
 
-    _require_writable(path, "save-weights")
+    require_writable(path, "save-weights")
     if not {"theorem-3.4", "corollary-3.6"} & set(asked):
         expected = "statement theorem-3.4 or corollary-3.6 among those asked for"
         raise MalformedError("save-weights", expected, ", ".join(asked))
@@ -293,41 +284,6 @@ def _save_weights(instance: Instance, findings: list[Finding], path: Path) -> st
     names = " and ".join(n for n in ("theorem-3.4", "corollary-3.6") if n in {f.statement for f in findings})
     typer.echo(f"no weights written: {names} exhibits none here", err=True)
     return None
-
-
-def _require_writable(path: Path, what: str) -> None:
-    """MalformedError, before the long work, for what the file must not or cannot replace."""
-    from exactcnn.errors import MalformedError
-
-    field = f"{what} {path}"
-    try:
-        if path.is_dir():
-            raise MalformedError(field, "a file", "a directory")
-        if path.exists() and not path.is_file():
-            raise MalformedError(field, "a regular file", "something else")
-        if not path.parent.is_dir():
-            raise MalformedError(field, "a file in a folder that exists", "no such folder")
-    except OSError as error:
-        raise MalformedError(field, "a file that can be written", error.strerror or error) from None
-
-
-def _write(instance: Instance, findings: list[Finding], path: Path) -> dict[str, Any] | None:
-    import hashlib
-
-    from exactcnn.certificates import make_certificate, write_certificate
-
-    try:
-        with working("writing the certificate"):
-            made = make_certificate(instance, findings)
-            write_certificate(made, path)
-    except UndecidedError as error:
-        typer.echo(f"no certificate written: {error}", err=True)
-        return None
-    return {
-        "path": str(path),
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "claims": len(made["claims"]),
-    }
 
 
 def main() -> None:
