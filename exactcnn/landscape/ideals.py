@@ -48,7 +48,7 @@ def _integral(polynomial: Polynomial) -> tuple[dict[Monomial, Any], int]:
 
 @dataclass(frozen=True, eq=False)
 class Ideal:
-    """An ideal by a Groebner basis: integer polynomials in ``variables`` variables, ``leading`` their leading monomials."""
+    """An ideal by a Groebner basis of integer polynomials, ``leading`` their leading monomials."""
 
     variables: int
     basis: tuple[dict[Monomial, Any], ...]

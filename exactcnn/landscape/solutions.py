@@ -84,7 +84,9 @@ def real_roots(polynomial: Any) -> list[Any]:
     if polynomial.degree() == 1:
         return [arb(-polynomial[0] / polynomial[1])]
     roots = polynomial.numer().complex_roots()
-    # FLINT's promise (arb_fmpz_poly_complex_roots): a real root has imaginary part exactly 0.
+    # FLINT's promise (arb_fmpz_poly_complex_roots): a real root has imaginary part exactly 0, no other's meets 0.
+    if any(root.imag.contains(0) and not root.imag == 0 for root, _ in roots):
+        raise UndecidedError("FLINT left open whether a root is real")
     return sorted((root.real for root, _ in roots if root.imag == 0), key=lambda ball: ball.mid())
 
 
