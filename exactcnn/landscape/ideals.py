@@ -1,4 +1,5 @@
-"""Floor 4a: ideals of Q[x_0, .., x_(n-1)] through Groebner bases (degree reverse lexicographic).
+"""Floor 4a: ideals of Q[x_0, .., x_(n-1)] through Groebner bases (degree reverse lexicographic, the last variable largest:
+with the output layer's weights largest, bases of losses were smaller in most of the cases tried).
 
 FLINT's Buchberger (``fmpz_mpoly_vec.buchberger_naive``) computes over Z, so a basis is one over Q, not modulo a
 prime.  Its answer is put to two more tests: Buchberger's criterion holds for it, and it reduces the
@@ -33,9 +34,9 @@ class Limits:
     bits of each; complex solutions with multiplicity; the degree of the polynomial of the critical values."""
 
     variables: int = 14
-    polynomials: int = 200
+    polynomials: int = 240
     terms: int = 1000
-    bits: int = 6000
+    bits: int = 7000
     solutions: int = 120
     values: int = 24
 
@@ -76,9 +77,9 @@ class Ideal:
             raise UndecidedError(
                 f"elimination is limited to {limits.variables} unknowns, here are {variables}"
             )
-        ring = fmpz_mpoly_ctx.get([*(f"x{i}" for i in range(variables)), "s"], Ordering.degrevlex)
+        ring = fmpz_mpoly_ctx.get([*(f"x{i}" for i in reversed(range(variables))), "s"], Ordering.degrevlex)
         listed = [
-            ring.from_dict({(*m, 0): c for m, c in _integral(g)[0].items()}).primitive()[1]
+            ring.from_dict({(*m[::-1], 0): c for m, c in _integral(g)[0].items()}).primitive()[1]
             for g in generators
             if g
         ]
@@ -94,9 +95,9 @@ class Ideal:
         vector = found.autoreduction()
         if not vector.is_groebner() or any(g.reduction_primitive_part(vector) != 0 for g in listed):
             raise UndecidedError("a Groebner basis failed its test")
-        basis = tuple({m[:-1]: c for m, c in p.to_dict().items()} for p in vector)
+        basis = tuple({m[-2::-1]: c for m, c in p.to_dict().items()} for p in vector)
         leading = tuple(
-            p.monoms()[0][:-1] for p in vector
+            p.monoms()[0][-2::-1] for p in vector
         )  # the terms of a polynomial are in the ring's order
         return cls(variables, basis, leading, limits, ring, vector)
 
@@ -152,11 +153,11 @@ class Ideal:
             return {}
         integers, common = _integral(polynomial)
         marker = (0,) * self.variables + (1,)
-        extended: dict[Monomial, Any] = {(*m, 0): c for m, c in integers.items()}
+        extended: dict[Monomial, Any] = {(*m[::-1], 0): c for m, c in integers.items()}
         extended[marker] = 1
         reduced = self._ring.from_dict(extended).reduction_primitive_part(self._vector).to_dict()
         factor = reduced.pop(marker) * common
-        return {m[:-1]: fmpq(c, factor) for m, c in reduced.items()}
+        return {m[-2::-1]: fmpq(c, factor) for m, c in reduced.items()}
 
 
 def linear_relation(vectors: Sequence[Polynomial]) -> list[Any] | None:
@@ -184,17 +185,17 @@ def saturation(ideal: Ideal, polynomial: Polynomial) -> Ideal:
     """
     from flint import fmpq
 
-    lifted = [{(0, *m): c for m, c in g.items()} for g in ideal.rational_basis()]
+    lifted = [{(*m, 0): c for m, c in g.items()} for g in ideal.rational_basis()]
     one = (0,) * (ideal.variables + 1)
     room = Limits(**{**vars(ideal.limits), "variables": ideal.limits.variables + 1})
     for power in _POWERS:
-        inverse: Polynomial = {one: fmpq(1), **{(power, *m): -c for m, c in polynomial.items()}}
+        inverse: Polynomial = {one: fmpq(1), **{(*m, power): -c for m, c in polynomial.items()}}
         try:
             found = Ideal.generated(ideal.variables + 1, [*lifted, inverse], room)
         except UndecidedError:
             continue
         pairs = list(zip(found.rational_basis(), found.leading, strict=True))
-        if all(lead[0] or not any(m[0] for m in g) for g, lead in pairs):
-            kept = [{m[1:]: c for m, c in g.items()} for g, lead in pairs if not lead[0]]
+        if all(lead[-1] or not any(m[-1] for m in g) for g, lead in pairs):
+            kept = [{m[:-1]: c for m, c in g.items()} for g, lead in pairs if not lead[-1]]
             return Ideal.generated(ideal.variables, kept, ideal.limits)
     raise UndecidedError("a saturation needs a Groebner basis beyond the limits")

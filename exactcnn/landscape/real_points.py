@@ -97,7 +97,7 @@ def _at_precision(
             key = (str(minimal), places[0])
             losses[key] = (losses.get(key, (at, 0))[0], losses.get(key, (at, 0))[1] + 1)
             drafts.append((key, coordinates, orbit, inertia))
-    order = sorted(losses, key=lambda key: losses[key][0])
+    order = [key for key, _ in sorted(losses.items(), key=lambda item: item[1][0])]
     if any(losses[a][0][1] >= losses[b][0][0] for a, b in pairwise(order)):
         return None
     points = tuple(
@@ -108,6 +108,7 @@ def _at_precision(
 
 
 def _interval(polynomial: Any, u: Any) -> Interval:
+    """Around the value at u; exact where the polynomial is constant."""
     if polynomial.degree() <= 0:
         exact = Fraction(int(polynomial[0].p), int(polynomial[0].q))
         return exact, exact
