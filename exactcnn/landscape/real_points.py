@@ -1,0 +1,152 @@
+"""Floor 4a: the real ones among exact solutions: intervals for coordinates and loss, and the Hessian's inertia.
+
+Precision is doubled until every interval is narrow and different losses have disjoint intervals.  Whether
+two points have the same loss is decided exactly: by the minimal polynomials of their losses and, within one of
+them, by which of its isolated roots the loss's ball meets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from exactcnn.errors import UndecidedError
+from exactcnn.landscape.ideals import Polynomial
+from exactcnn.landscape.inertia import Inertia, ball_inertia, rational_inertia
+from exactcnn.landscape.polynomial_loss import derivative
+from exactcnn.landscape.solutions import Orbit, ball_of, real_roots
+
+__all__ = ["RealPoint", "Value", "real_points_of"]
+
+Interval = tuple[Fraction, Fraction]
+_MOST_BITS = 1 << 14
+
+
+@dataclass(frozen=True)
+class Value:
+    """A loss at real isolated critical points: in ``interval`` (low, high), equal ends if it is rational, disjoint from
+    those of the other values; ``points``: how many have it."""
+
+    interval: Interval
+    points: int
+
+
+@dataclass(frozen=True)
+class RealPoint:
+    """A real isolated critical point: each coordinate in its interval, which holds no other such point's unless these
+    coincide there; ``value``: the place of its loss among the values; ``degree`` of the field it generates
+    (1: rational); ``multiplicity`` as a zero of the gradient (None beside families); ``inertia`` of the
+    Hessian there (None: not decided, as when it is singular at an irrational point)."""
+
+    coordinates: tuple[Interval, ...]
+    value: int
+    degree: int
+    multiplicity: int | None
+    inertia: Inertia | None
+
+
+def real_points_of(
+    orbits: Sequence[Orbit], loss: Polynomial, bits: int, *, simple: bool
+) -> tuple[tuple[RealPoint, ...], tuple[Value, ...]]:
+    """The real points, by loss, and their losses, ascending.
+
+    ``simple``: the orbits' multiplicities are those of the gradient ideal.  UndecidedError beyond 2^14 bits.
+    """
+    from flint import ctx
+
+    n = len(next(iter(loss), ()))
+    hessian = [[derivative(derivative(loss, i), j) for j in range(n)] for i in range(n)]
+    known = []
+    for orbit in orbits:
+        value = orbit.value(loss)
+        known.append((orbit, value, orbit.minimal_polynomial(value)))
+    precision = bits + 64
+    while precision <= _MOST_BITS:
+        with ctx.workprec(precision):
+            found = _at_precision(known, hessian, bits, simple)
+        if found is not None:
+            return found
+        precision *= 2
+    raise UndecidedError(f"losses at real critical points are not separated by {_MOST_BITS} bits")
+
+
+def _at_precision(
+    known: Sequence[tuple[Orbit, Any, Any]], hessian: list[list[Polynomial]], bits: int, simple: bool
+) -> tuple[tuple[RealPoint, ...], tuple[Value, ...]] | None:
+    """None if the current precision is too small."""
+    losses: dict[tuple[str, int], tuple[Interval, int]] = {}
+    drafts = []
+    for orbit, value, minimal in known:
+        candidates: list[Any] = []
+        for u in orbit.real_roots():
+            candidates = candidates or real_roots(minimal)
+            ball = ball_of(value, u)
+            places = [i for i, root in enumerate(candidates) if root.overlaps(ball)]
+            coordinates = tuple(_interval(c, u) for c in orbit.coordinates)
+            at = _interval(value, u)
+            if len(places) != 1 or not all(_narrow(x, bits) for x in (*coordinates, at)):
+                return None
+            inertia = _inertia(orbit, hessian, u)
+            if inertia is None and simple and orbit.multiplicity == 1:
+                return None  # the Hessian is not singular there: more digits will do
+            key = (str(minimal), places[0])
+            losses[key] = (losses.get(key, (at, 0))[0], losses.get(key, (at, 0))[1] + 1)
+            drafts.append((key, coordinates, orbit, inertia))
+    order = [key for key, _ in sorted(losses.items(), key=lambda item: item[1][0])]
+    if any(losses[a][0][1] >= losses[b][0][0] for a, b in pairwise(order)):
+        return None
+    points = tuple(
+        RealPoint(coordinates, order.index(key), orbit.size, orbit.multiplicity if simple else None, inertia)
+        for key, coordinates, orbit, inertia in sorted(drafts, key=lambda d: (order.index(d[0]), d[1]))
+    )
+    return points, tuple(Value(*losses[key]) for key in order)
+
+
+def _interval(polynomial: Any, u: Any) -> Interval:
+    """Around the value at u; exact where the polynomial is constant."""
+    if polynomial.degree() <= 0:
+        exact = Fraction(int(polynomial[0].p), int(polynomial[0].q))
+        return exact, exact
+    ball = ball_of(polynomial, u)
+    if not ball.is_finite():
+        raise UndecidedError("a root was enclosed in no finite ball")
+    return _fraction(ball.lower()), _fraction(ball.upper())
+
+
+def _fraction(number: Any) -> Fraction:
+    mantissa, exponent = (int(v) for v in number.man_exp())
+    return Fraction(mantissa) * Fraction(2) ** exponent
+
+
+def _narrow(interval: Interval, bits: int) -> bool:
+    low, high = interval
+    return (high - low) * (1 << bits) <= max(1, abs(low), abs(high))
+
+
+def _inertia(orbit: Orbit, hessian: list[list[Polynomial]], u: Any) -> Inertia | None:
+    n = len(hessian)
+    if orbit.size == 1:
+        exact = [[orbit.value(hessian[max(i, j)][min(i, j)])[0] for j in range(n)] for i in range(n)]
+        rational = [[Fraction(int(v.p), int(v.q)) for v in row] for row in exact]
+        return rational_inertia(np.array(rational, dtype=object))
+    x = [ball_of(c, u) for c in orbit.coordinates]
+    balls = [[_at(hessian[max(i, j)][min(i, j)], x) for j in range(n)] for i in range(n)]
+    return ball_inertia(balls)
+
+
+def _at(polynomial: Polynomial, x: Sequence[Any]) -> Any:
+    from flint import arb
+
+    total = arb(0)
+    for monomial, coefficient in polynomial.items():
+        term = arb(coefficient)
+        for base, exponent in zip(x, monomial, strict=True):
+            if exponent:
+                term *= base**exponent
+        total += term
+    return total
