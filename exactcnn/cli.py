@@ -12,7 +12,7 @@ import os
 import sys
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -23,6 +23,7 @@ from exactcnn.cli_sample import sample
 from exactcnn.errors import ExactCNNError, UndecidedError
 
 if TYPE_CHECKING:
+    from exactcnn.features.instance import Instance
     from exactcnn.statements import Finding
 
 PROVED, REFUTED, BAD_INPUT, UNDECIDED, INTERNAL, BROKEN_PIPE = 0, 1, 2, 3, 70, 141
@@ -126,7 +127,6 @@ def verify(
 
     The exit code speaks of the statements asked for; hypotheses that fail are shown, not fatal.
     """
-    from exactcnn.features.instance import Instance
     from exactcnn.statements import worst_verdict
 
     asked = _statements(statement)

@@ -1,5 +1,5 @@
-"""Floor 4a: ideals of Q[x_0, .., x_(n-1)] through Groebner bases (degree reverse lexicographic, the last variable largest:
-with the output layer's weights largest, bases of losses were smaller in most of the cases tried).
+"""Floor 4a: ideals of Q[x_0, .., x_(n-1)] through Groebner bases (degree reverse lexicographic, the last variable
+largest: with the output layer's weights largest, bases of losses were smaller in most of the cases tried).
 
 FLINT's Buchberger (``fmpz_mpoly_vec.buchberger_naive``) computes over Z, so a basis is one over Q, not modulo a
 prime.  Its answer is put to two more tests: Buchberger's criterion holds for it, and it reduces the

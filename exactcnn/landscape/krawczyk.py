@@ -191,9 +191,7 @@ def _polished(setting: Setting, given: np.ndarray) -> np.ndarray:
             ) from None
         size = max((_size(abs(v)) for v in step.entries()), default=0.0)
         if not size < 1e6 or (last is not None and size > 4 * last and size > 1e-3):
-            raise UndecidedError(
-                "Newton's method does not converge from these weights: no critical point near them"
-            )
+            raise UndecidedError("Newton's method does not converge from these weights")
         for j, v in zip(setting.gauge.free, step.entries(), strict=True):
             values[j] = (values[j] - v).mid()
         last = size
@@ -201,7 +199,7 @@ def _polished(setting: Setting, given: np.ndarray) -> np.ndarray:
             return values
     if last is not None and last < 2.0**-64:
         return values
-    raise UndecidedError("Newton's method does not converge from these weights: no critical point near them")
+    raise UndecidedError("Newton's method does not converge from these weights")
 
 
 def _enclosed(setting: Setting, whole: list[int], center: np.ndarray, moved: Any, k: int | None) -> Enclosure:

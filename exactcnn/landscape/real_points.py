@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from exactcnn.errors import UndecidedError
+from exactcnn.landscape.domains import ln_two
 from exactcnn.landscape.ideals import Polynomial
-from exactcnn.landscape.inertia import Inertia, ball_inertia, rational_inertia
+from exactcnn.landscape.inertia import Inertia, ball_inertia, exact_inertia
 from exactcnn.landscape.polynomial_loss import derivative
 from exactcnn.landscape.solutions import Orbit, ball_of, real_roots
 
@@ -132,11 +133,14 @@ def _inertia(orbit: Orbit, hessian: list[list[Polynomial]], u: Any) -> Inertia |
     n = len(hessian)
     if orbit.size == 1:
         exact = [[orbit.value(hessian[max(i, j)][min(i, j)])[0] for j in range(n)] for i in range(n)]
-        rational = [[Fraction(int(v.p), int(v.q)) for v in row] for row in exact]
-        return rational_inertia(np.array(rational, dtype=object))
+        numbers = np.empty((n, n), dtype=object)
+        for i, j in np.ndindex(n, n):
+            numbers[i, j] = ln_two(Fraction(int(exact[i][j].p), int(exact[i][j].q)))
+        return exact_inertia(numbers)
     x = [ball_of(c, u) for c in orbit.coordinates]
     balls = [[_at(hessian[max(i, j)][min(i, j)], x) for j in range(n)] for i in range(n)]
-    return ball_inertia(balls)
+    diagonal = ball_inertia(balls)
+    return None if diagonal is None else diagonal.inertia
 
 
 def _at(polynomial: Polynomial, x: Sequence[Any]) -> Any:

@@ -15,7 +15,7 @@ from exactcnn.features.instance import Instance
 from exactcnn.landscape.krawczyk import Enclosure, enclose_critical_point
 from exactcnn.statements.finding import PROVED, UNDECIDED, Finding
 
-__all__ = ["decide_critical_nearby", "nearby_finding"]
+__all__ = ["decide_critical_nearby", "nearby_finding", "wide_layer"]
 
 _MOST_PARAMETERS = 150
 
@@ -29,7 +29,7 @@ def decide_critical_nearby(instance: Instance, layer: int | None = None) -> Find
         return Finding(name, UNDECIDED, reason, {"parameters": count})
     try:
         instance.need_weights()
-        found = enclose_critical_point(instance, _wide(instance, layer))
+        found = enclose_critical_point(instance, wide_layer(instance, layer))
     except UndecidedError as error:
         return Finding(
             name, UNDECIDED, f"No critical point could be enclosed: {error}.", {"parameters": count}
@@ -37,7 +37,7 @@ def decide_critical_nearby(instance: Instance, layer: int | None = None) -> Find
     return nearby_finding(found)
 
 
-def _wide(instance: Instance, layer: int | None) -> int | None:
+def wide_layer(instance: Instance, layer: int | None) -> int | None:
     """The layer k whose S_k is spoken of: the one asked for, else the first with n_k >= N below the output."""
     if layer is not None:
         return layer
