@@ -9,6 +9,7 @@ from itertools import zip_longest
 from typing import Any
 
 from .evidence import Context, Fields, equal, require
+from .expressions import exact, parse
 from .instance import Layer, bias_sizes
 from .intervals import ln2
 from .outcome import Rejected, show
@@ -60,6 +61,9 @@ def jet(spec: dict[str, Any], t: Number, path: str) -> tuple[Number, Number | No
     if name in ("relu", "leaky_relu"):
         side, slope = sign(t), trimmed([spec.get("slope", Fraction(0))])
         return (t, one) if side > 0 else (mul(t, slope), slope if side else None)
+    if name == "custom" and len(t) < 2:
+        value, slope = exact(parse(spec["expression"]), t[0] if t else Fraction(0), path)
+        return trimmed([value]), trimmed([slope])
     require(name in ("sigmoid", "tanh", "sigmoid2"), path, f"{name} has no exact values")
     c0, c1 = [*t, Fraction(0), Fraction(0)][:2]
     n, other = (c0, c1) if name == "sigmoid2" else (c1, c0)

@@ -15,6 +15,7 @@ from typing import Any
 from exactcnn.arithmetic.texts import parse_rational, rational_text
 from exactcnn.errors import MalformedError, MisuseError
 from exactcnn.network.activations.balls import ball_of_expression, builtin_ball
+from exactcnn.network.activations.exact import RationalJet, exact_jet
 from exactcnn.network.activations.expressions import parse_expression
 from exactcnn.network.activations.library import LIBRARY
 from exactcnn.network.activations.properties import ActivationProperties
@@ -112,6 +113,12 @@ class Activation:
         if self.name == "square":
             return t * t
         raise MisuseError("activation", "one that maps rationals to rationals", self)
+
+    def rational_jet(self, t: Fraction) -> RationalJet:
+        """(sigma, sigma', sigma'')(t) of a custom expression; UndecidedError where not known to be rational."""
+        if self.expression is None:
+            raise MisuseError("activation", "a custom expression", self.name)
+        return exact_jet(parse_expression(self.expression), t)
 
     def ball(self, t: Any) -> Any:
         """A ball containing sigma(x) for every x in the flint.arb ball t, at precision flint.ctx.prec.
