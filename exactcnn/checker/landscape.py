@@ -62,8 +62,8 @@ def jet(spec: dict[str, Any], t: Number, path: str) -> tuple[Number, Number | No
         side, slope = sign(t), trimmed([spec.get("slope", Fraction(0))])
         return (t, one) if side > 0 else (mul(t, slope), slope if side else None)
     if name == "custom" and len(t) < 2:
-        value, slope = exact(parse(spec["expression"]), t[0] if t else Fraction(0), path)
-        return trimmed([value]), trimmed([slope])
+        there = exact(parse(spec["expression"]), t[0] if t else Fraction(0), path)
+        return trimmed([there[0]]), trimmed([there[1]])
     require(name in ("sigmoid", "tanh", "sigmoid2"), path, f"{name} has no exact values")
     c0, c1 = [*t, Fraction(0), Fraction(0)][:2]
     n, other = (c0, c1) if name == "sigmoid2" else (c1, c0)
@@ -92,6 +92,7 @@ class Surface:
         work = count * sum(layer.units * layer.patch_length for layer in layers)
         instance.budget.spend(200 * work, path)
         self.layers, self.point, self.F, self.slopes = layers, point, list[Matrix](), list[Any]()
+        self.felt = set[int]()  # layers l with dPhi/dG_l not 0, once the gradient is computed
         self.gathers = [layer.patches(instance.budget) for layer in layers]
         state = [[trimmed([Fraction(v, data.denominator)]) for v in data.sample(i)] for i in range(count)]
         for layer, gathers, entry in zip(layers, self.gathers, point, strict=True):
@@ -161,6 +162,7 @@ class Surface:
                         back[i][mark[0]] = add(back[i][mark[0]], d)
                         continue
                     delta = mul(d, mark)
+                    self.felt |= {layer.number} if delta else set()
                     if db:
                         place = h if layer.spec["bias"] == "unit" else t
                         db[place] = add(db[place], delta)

@@ -17,7 +17,16 @@ from exactcnn.landscape.domains import BallDomain, ExactDomain, LnTwo
 from exactcnn.landscape.inertia import Inertia, rational_inertia
 from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding
 
-__all__ = ["ExactPoint", "Partial", "ball_surface", "decide_critical_point", "decide_loss", "exact_surface"]
+__all__ = [
+    "ExactPoint",
+    "Partial",
+    "ball_surface",
+    "decide_critical_point",
+    "decide_loss",
+    "exact_surface",
+    "first_nonzero",
+    "in_words",
+]
 
 _BITS = 256
 _LARGEST_HESSIAN = 60
@@ -111,7 +120,7 @@ def decide_critical_point(instance: Instance, layer: int | None = None) -> Findi
     if balls is None or balls.kinks:
         why = "the gradient could not be evaluated" if balls is None else _kink_words(balls)
         return Finding("critical-point", UNDECIDED, f"Undecided: {why}.", {})
-    where = _first_nonzero(balls, exact=False)
+    where = first_nonzero(balls, exact=False)
     summary: dict[str, object] = {"exact": False, "partial": None if where is None else str(where)}
     if where is not None:
         reason = f"The partial derivative by {where} is not 0: its ball excludes 0 (not certified)."
@@ -129,7 +138,7 @@ def _exact_finding(surface: Surface) -> Finding:
     }  # fmt: skip
     if surface.kinks:
         return Finding("critical-point", UNDECIDED, f"Undecided: {_kink_words(surface)}.", summary)
-    where = _first_nonzero(surface, exact=True)
+    where = first_nonzero(surface, exact=True)
     if where is None:
         inertia = _inertia(surface, count)
         kind = None if inertia is None else inertia.kind
@@ -167,7 +176,8 @@ def _kink_words(surface: Surface) -> str:
     )
 
 
-def _first_nonzero(surface: Surface, *, exact: bool) -> Partial | None:
+def first_nonzero(surface: Surface, *, exact: bool) -> Partial | None:
+    """The first partial derivative that is not 0 (``exact``), or whose ball excludes 0; None if there is none."""
     for k, entry in enumerate(surface.gradient, 1):
         if entry is None:
             continue

@@ -20,10 +20,11 @@ from exactcnn.statements.lemma_4_2 import decide_lemma_4_2
 from exactcnn.statements.lemma_4_3 import decide_lemma_4_3
 from exactcnn.statements.lifted_rank import decide_lifted_rank
 from exactcnn.statements.rank import decide_rank
-from exactcnn.statements.s_k import decide_s_k, decide_theorem_4_4, decide_theorem_4_5
+from exactcnn.statements.s_k import decide_s_k
 from exactcnn.statements.structure import decide_structure
 from exactcnn.statements.theorem_3_4 import decide_theorem_3_4
 from exactcnn.statements.theorem_3_5 import decide_theorem_3_5
+from exactcnn.statements.theorem_4_5 import decide_theorem_4_4, decide_theorem_4_5
 from exactcnn.statements.zero_loss_nearby import decide_zero_loss_nearby
 
 __all__ = ["STATEMENTS", "Statement", "decide"]
