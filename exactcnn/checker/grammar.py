@@ -290,7 +290,8 @@ AT_POINT = {**ABOUT, "weights": maybe(WEIGHTS), "missing": array(choice(*HYPOTHE
 THERE = dict.fromkeys(("theorem-4.4", "theorem-4.5", "corollary-4.6", "zero-loss-exists"), AT_POINT)
 THERE["extension-c"] = {**AT_POINT, "v": array(number, 1), "rows": INDICES}
 CLAIM = tagged("statement", {**SIMPLE, **THERE, "lemma-4.2": {**ABOUT, "parts": PARTS},
-                             "s-k": {**ABOUT, "parts": PARTS}, "corollary-3.6": {**ABOUT, "parts": PARTS}, "zero-loss-nearby": NEARBY,
+                             "s-k": {**ABOUT, "parts": PARTS}, "corollary-3.6": {**ABOUT, "parts": PARTS},
+                             "zero-loss-nearby": NEARBY,
                              "theorem-3.4": {**ABOUT, "weights": maybe(WEIGHTS), "parts": PARTS}})
 CERTIFICATE = record({
     "format": choice("exactcnn-certificate"), "version": integer(1, 1),
