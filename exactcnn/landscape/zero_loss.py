@@ -14,8 +14,8 @@ Everything is exact: G_l is a rational matrix, times ln 2 for sigmoid and tanh.
   d different values y_1 < .. < y_d is y_1 + sum_i (y_{i+1} - y_i) [y > y_i], so d - 1 columns of F_l with
   two values, sigma at n = 0 and n = 1, suffice: U has the entry (y_{i+1} - y_i) / (sigma(1) - sigma(0)) for them.  A
   constant column takes one constant column of F_l and the entry 1.  Supports of the columns of U_{l+1} are disjoint and
-  not empty: full column rank.  Needs n_l >= sum_j max(1, d_j - 1); G_l then has two values to a column, so the layers below
-  need no more than n_l >= n_{l+1}.
+  not empty: full column rank.  Needs n_l >= sum_j max(1, d_j - 1); G_l then has two values to a column, so the layers
+  below need no more than n_l >= n_{l+1}.
 
 *A line of them.*  With H, F_k H = 1 a^T, the points W_{k+1} - t H, b_{k+1} + t a have the same G_{k+1} for
 every real t, so the same F_L = Y; S_k does not speak of layer k+1.  Without a bias there H must be in the kernel
