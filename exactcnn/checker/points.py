@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 from .evidence import Fields, require
-from .instance import Instance, bias_sizes
+from .instance import Instance, Layer, bias_sizes
 from .landscape import Surface, trimmed
 from .modular import is_nonsingular
 from .outcome import Rejected, show
@@ -14,10 +14,11 @@ P, LN2_MOD = 2**31 - 1, 3  # ln 2, transcendental, may stand for any residue
 NOWHERE_ZERO = ("identity", "sigmoid", "sigmoid2", "tanh", "softplus", "arctan")
 
 
-def tied(instance: Instance, point: list[Any], k: int, path: str) -> None:
-    """The point is that of the weights: layers 1..k, and U_l above k+1 up to a factor ln 2, which changes no rank."""
-    for layer, entry in zip(instance.layers, point, strict=True):
-        if layer.kind == "maxpool" or layer.number == k + 1:
+def tied(instance: Instance, point: list[Any], k: int, above: list[Layer], path: str) -> None:
+    """The point is that of the weights: layers 1..k, and U_l for those above up to a factor ln 2 (the same rank)."""
+    for layer in [*instance.layers[:k], *above]:
+        entry = point[layer.number - 1]
+        if layer.kind == "maxpool":
             continue
         columns, over, bias, bias_over = instance.parameters(layer)
         W = [[Fraction(column[r], over) for column in columns] for r in range(layer.patch_length)]

@@ -136,7 +136,7 @@ def at_point(context: Context, claim: Fields, raw: Fields, path: str) -> str:
     wanted = "loss" if name == "zero-loss-exists" else "critical-point"
     require(last["statement"] == wanted, here, f"the last part must be {wanted}")
     reasons = [check_claim(context, part, raw["parts"][n], f"{path}.parts[{n}]") for n, part in enumerate(parts)]
-    tied(instance, last["point"], k, here)
+    tied(instance, last["point"], k, above, here)
     surface, zero = Surface(context, last, here), not last["value"]
     surface.gradient()
     below, top = instance.layers[k], instance.layers[-1]

@@ -64,7 +64,7 @@ def broken_pyramid(units=1):
 
 
 def pooling_above():
-    """Units (1, 2, 1/2, 1/2) and (2, 1, 1/2, 1/2): both pools choose the same unit, of the same value 2 for both samples."""
+    """Units (1, 2, 1/2, 1/2), (2, 1, 1/2, 1/2): both pools choose the same unit, of value 2 for both samples."""
     layers = (
         {**RELU, "units": 4},
         {"kind": "maxpool", "patches": [[0, 1, 2], [0, 1, 3]]},
