@@ -16,6 +16,7 @@ import numpy as np
 
 from exactcnn.arithmetic.modular import residues as residues_mod
 from exactcnn.arithmetic.texts import json_integer, rational_text
+from exactcnn.certificates.landscape_claims import landscape_claim
 from exactcnn.features.balls import VerifiedMinor
 from exactcnn.features.bounds import CountingBound
 from exactcnn.features.dead_layer import DeadLayer
@@ -29,7 +30,7 @@ from exactcnn.features.matrix import FeatureMatrix
 from exactcnn.features.minors import FeatureMinor
 from exactcnn.features.nested import NestedFeatures
 from exactcnn.features.triangular import TriangularWitness
-from exactcnn.landscape.domains import LnTwo
+from exactcnn.landscape.krawczyk import Enclosure
 from exactcnn.landscape.nearby import Nearby
 from exactcnn.linalg.evidence import Kernel, Minor
 from exactcnn.linalg.polynomials import Polynomial, PolynomialKernel
@@ -44,6 +45,7 @@ from exactcnn.statements.composite import Composite
 from exactcnn.statements.critical_point import ExactPoint
 from exactcnn.statements.extension_b import GenericData
 from exactcnn.statements.finding import Finding
+from exactcnn.statements.local_minimum import LocalMinimum
 from exactcnn.statements.rank import RankEvidenceOfLayer
 
 __all__ = ["Pending", "claim_of", "needs_samples", "weights_needed"]
@@ -117,6 +119,8 @@ def needs_samples(evidence: Any) -> bool:
         Composite,
         ExactPoint,
         Nearby,
+        LocalMinimum,
+        Enclosure,
     )
     return isinstance(evidence, kinds)
 
@@ -141,7 +145,8 @@ def weights_needed(evidence: Any) -> int:
 
 @singledispatch
 def _claim(evidence: object, finding: Finding, instance: Instance) -> Claim | None:
-    return None
+    claim = landscape_claim(evidence, finding)
+    return None if claim is None else (claim, None)
 
 
 @_claim.register
@@ -300,38 +305,6 @@ def _(evidence: LiftedRank, finding: Finding, instance: Instance) -> Claim | Non
 
 
 @_claim.register
-def _(evidence: ExactPoint, finding: Finding, instance: Instance) -> Claim:
-    surface = evidence.surface
-
-    def texts(array: np.ndarray | None) -> Any:
-        if array is None:
-            return None
-        return [texts(row) for row in array] if array.ndim > 1 else [_coefficients(v) for v in array]
-
-    claim: dict[str, Any] = {
-        "statement": finding.statement,
-        "verdict": finding.verdict,
-        "targets": [[_coefficients(y)[0] if y.coefficients else 0 for y in row] for row in surface.Y],
-        "value": _coefficients(surface.loss),
-        "point": [
-            None if entry is None else {"W": texts(entry[0]), "b": texts(entry[1])} for entry in surface.point
-        ],
-    }
-    if finding.statement == "critical-point":
-        partial_ = evidence.partial
-        claim["partial"] = (
-            None
-            if partial_ is None
-            else {"layer": partial_.layer, "part": partial_.part, "index": partial_.index}
-        )
-    return claim, None
-
-
-def _coefficients(value: LnTwo) -> list[Any]:
-    return [json_integer(c.numerator) if c.denominator == 1 else rational_text(c) for c in value.coefficients]
-
-
-@_claim.register
 def _(evidence: GenericData, finding: Finding, instance: Instance) -> Claim:
     return {
         "statement": "extension-b",
@@ -470,30 +443,4 @@ def _(evidence: ClausesOfAssumption41, finding: Finding, instance: Instance) -> 
         "verdict": evidence.verdict,
         "samples": evidence.samples,
         "layers": [{"layer": k, "failing": list(failing)} for k, failing in evidence.failing],
-    }, None
-
-
-@_claim.register
-def _(evidence: Nearby, finding: Finding, instance: Instance) -> Claim | None:
-    C = evidence.inverse
-    if C is None:
-        return None
-    return {
-        "statement": "zero-loss-nearby",
-        "verdict": finding.verdict,
-        "layer": evidence.layer,
-        "samples": evidence.samples,
-        "width": evidence.width,
-        "targets": {
-            "denominator": json_integer(evidence.targets.denominator),
-            "rows": [[json_integer(v) for v in row] for row in evidence.targets.numerators.tolist()],
-        },
-        "loss": [rational_text(value) for value in evidence.loss],
-        "distance": rational_text(evidence.distance),
-        "evidence": {
-            "precision": C.precision,
-            "columns": list(C.columns),
-            "scale": C.scale,
-            "inverse": [[json_integer(v) for v in row] for row in C.table],
-        },
     }, None

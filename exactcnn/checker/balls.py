@@ -103,6 +103,11 @@ def check_inverse(instance: Instance, layer: Layer, evidence: dict[str, Any], pa
     instance.budget.hold(3 * order**2, path, w)
     enclosed = Enclosed(instance, layer, w, path)
     table = [enclosed.row(i, columns) for i in rows]
+    regular(table, R, e, w, path)
+
+
+def regular(table: list[list[Interval]], R: list[list[int]], e: int, w: int, path: str) -> None:
+    """||I - R A||_inf < 1 for every square A in the table."""
     if any(low > high for row in table for low, high in row):
         raise Rejected(f"{path}: an enclosure is turned inside out")
     sums = [[low + high for low, high in column] for column in zip(*table, strict=True)]

@@ -282,8 +282,25 @@ NEARBY = {"verdict": choice("proved"), "layer": integer(1), "samples": SIZE, "wi
                               "inverse": array(integers())})}
 POINT = {"targets": array(array(number, 1), 1), "value": polynomial, "point": array(maybe(record({
     "W": array(array(polynomial, 1), 1), "b": maybe(array(polynomial, 1))})), 1)}
-SIMPLE |= {"loss": {"verdict": choice("proved"), **POINT}, "critical-point": {**DECIDED, **POINT, "partial": maybe(
-    record({"layer": integer(1), "part": choice("W", "b"), "index": INDEX}))}}
+PARTIAL = {"layer": integer(1), "part": choice("W", "b"), "index": INDEX}
+PLACES, MATRIX = integer(16, 4096), array(integers())
+SYMMETRIES = array(tagged("kind", {"scaling": {"layer": integer(1), "index": INDEX}, "idle": {"parameter": INDEX},
+                                   "shift": {"layer": integer(1), "index": INDEX},
+                                   "twin": {"layer": integer(1), "index": INDEX, "other": INDEX},
+                                   "level": {"unit": INDEX, "vector": array(number)}}))
+SMALLER = {"smaller": maybe(POINT["point"])}
+LOCAL = {**DECIDED, **POINT, **SMALLER, "evidence": tagged("kind", {
+    "definite": {"precision": PLACES, "free": INDICES, "symmetries": SYMMETRIES, "transform": MATRIX},
+    "direction": {"precision": PLACES, "vector": integers()}, "partial": PARTIAL, "zero-loss": {}})}
+CRITICAL = {
+    "verdict": choice("proved"), "targets": POINT["targets"], "precision": PLACES, "places": PLACES,
+    "center": integers(), "radius": integer(1), "free": INDICES, "symmetries": SYMMETRIES, "scale": integer(0, 2**16),
+    "preconditioner": MATRIX, "transform": MATRIX, "inertia": pair(INDEX, INDEX), "loss": pair(number, number),
+    "wide": maybe(record({"layer": integer(1), "parts": array(record({
+        "rows": INDICES, "columns": INDICES, "scale": integer(0, 2**16), "inverse": MATRIX}))})), **SMALLER}
+SIMPLE |= {"loss": {"verdict": choice("proved"), **POINT},
+           "critical-point": {**DECIDED, **POINT, "partial": maybe(record(PARTIAL))},
+           "local-minimum": LOCAL, "critical-point-nearby": CRITICAL}
 PARTS = array(tagged("statement", SIMPLE), 1)
 HYPOTHESES = ("no-pooling-above", "linear-output", "slopes-without-zeros", "pyramid", "dense-above", "fully-connected")
 AT_POINT = {**ABOUT, "weights": maybe(WEIGHTS), "missing": array(choice(*HYPOTHESES)), "parts": PARTS}

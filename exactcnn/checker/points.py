@@ -1,4 +1,4 @@
-"""What theorem-4.4, theorem-4.5, corollary-4.6, extension-c and zero-loss-exists share (FORMAT.md, 6.12)."""
+"""What theorem-4.4, theorem-4.5, corollary-4.6, extension-c and zero-loss-exists share (FORMAT.md, 6.13)."""
 
 from fractions import Fraction
 from itertools import pairwise

@@ -13,7 +13,8 @@ from .evidence import Context, Fields, equal, require
 from .generic import generic_rank
 from .grammar import THERE
 from .instance import check_weights
-from .landscape import Surface, critical, loss
+from .landscape import critical, exact_surface, loss
+from .minima import critical_nearby, local_minimum
 from .nearby import zero_loss
 from .points import failing, injective, tied
 from .ranks import rank
@@ -24,7 +25,8 @@ def check_claim(context: Context, claim: Fields, raw: Fields, path: str) -> str:
     minors = {"rank": rank, "assumption-2.4": generic_rank, "lemma-2.5": generic_rank, "lifted-rank": generic_rank,
               "theorem-3.5": almost_everywhere, "extension-a": almost_everywhere, "theorem-3.4": existence,
               "lemma-4.2": complement, "s-k": membership, "loss": loss, "critical-point": critical,
-              "corollary-3.6": interpolation, "zero-loss-nearby": zero_loss, **dict.fromkeys(THERE, at_point)}
+              "corollary-3.6": interpolation, "zero-loss-nearby": zero_loss, "local-minimum": local_minimum,
+              "critical-point-nearby": critical_nearby, **dict.fromkeys(THERE, at_point)}
     if claim["statement"] in minors:
         return minors[claim["statement"]](context, claim, raw, path)
     rule = {"assumption-3.1": separation, "assumption-3.2": growth, "structure": structure,
@@ -137,7 +139,7 @@ def at_point(context: Context, claim: Fields, raw: Fields, path: str) -> str:
     require(last["statement"] == wanted, here, f"the last part must be {wanted}")
     reasons = [check_claim(context, part, raw["parts"][n], f"{path}.parts[{n}]") for n, part in enumerate(parts)]
     tied(instance, last["point"], k, above, here)
-    surface, zero = Surface(context, last, here), not last["value"]
+    surface, zero = exact_surface(context, last, here), not last["value"]
     surface.gradient()
     below, top = instance.layers[k], instance.layers[-1]
     flat = k + 1 not in surface.felt if name == "theorem-4.4" else last["verdict"] == "proved"

@@ -23,7 +23,7 @@ from exactcnn.linalg.verified_inverse import VerifiedInverse, verified_inverse
 from exactcnn.network.layers import Layer
 from exactcnn.progress import report
 
-__all__ = ["VerifiedMinor", "feature_balls", "fixed_point_places", "verified_minor"]
+__all__ = ["VerifiedMinor", "column_pivots", "feature_balls", "fixed_point_places", "verified_minor"]
 
 # Ball evaluations of one pass, about 10 microseconds each; and the largest order inverted.
 _MOST_BALLS = 3_000_000
@@ -127,7 +127,7 @@ def _largest(values: list[Any]) -> Any:
     return best
 
 
-def _pivots(matrix: np.ndarray, most: int) -> list[int]:
+def column_pivots(matrix: np.ndarray, most: int) -> list[int]:
     """Columns chosen by modified Gram-Schmidt with pivoting, until what remains looks like noise."""
     M = np.array(matrix, dtype=np.float64)
     chosen: list[int] = []
@@ -162,14 +162,14 @@ def verified_minor(instance: Instance, k: int) -> VerifiedMinor | None:
     middle = np.array([[float(t.mid()) for t in row] for row in balls])
     if not np.isfinite(middle).all():
         return None
-    columns = _pivots(middle, N)
+    columns = column_pivots(middle, N)
     tries = [(list(range(N)), columns)] if len(columns) == N else []
     if len(columns) < N and width >= N:
         # What looks like noise to float64 may be independent: the other columns in their order.
         rest = [j for j in range(len(sample_of_units)) if j not in set(columns)]
         tries.append((list(range(N)), (columns + rest)[:N]))
     if columns and len(columns) < N:
-        tries.append((_pivots(middle[:, columns].T, len(columns)), columns))
+        tries.append((column_pivots(middle[:, columns].T, len(columns)), columns))
     for rows, chosen in tries:
         if len(rows) != len(chosen):
             continue

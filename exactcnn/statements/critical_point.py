@@ -14,7 +14,7 @@ from exactcnn.errors import UndecidedError
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.derivatives import Surface, point_of
 from exactcnn.landscape.domains import BallDomain, ExactDomain, LnTwo
-from exactcnn.landscape.inertia import Inertia, rational_inertia
+from exactcnn.landscape.inertia import Inertia, exact_inertia
 from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "exact_surface",
     "first_nonzero",
     "in_words",
+    "kink_words",
 ]
 
 _BITS = 256
@@ -118,7 +119,7 @@ def decide_critical_point(instance: Instance, layer: int | None = None) -> Findi
         return _exact_finding(surface)
     balls = ball_surface(instance)
     if balls is None or balls.kinks:
-        why = "the gradient could not be evaluated" if balls is None else _kink_words(balls)
+        why = "the gradient could not be evaluated" if balls is None else kink_words(balls)
         return Finding("critical-point", UNDECIDED, f"Undecided: {why}.", {})
     where = first_nonzero(balls, exact=False)
     summary: dict[str, object] = {"exact": False, "partial": None if where is None else str(where)}
@@ -137,7 +138,7 @@ def _exact_finding(surface: Surface) -> Finding:
         "kinks": [[kink.layer, kink.sample, kink.unit] for kink in surface.kinks[:100]],
     }  # fmt: skip
     if surface.kinks:
-        return Finding("critical-point", UNDECIDED, f"Undecided: {_kink_words(surface)}.", summary)
+        return Finding("critical-point", UNDECIDED, f"Undecided: {kink_words(surface)}.", summary)
     where = first_nonzero(surface, exact=True)
     if where is None:
         inertia = _inertia(surface, count)
@@ -156,19 +157,13 @@ def _exact_finding(surface: Surface) -> Finding:
 
 
 def _inertia(surface: Surface, count: int) -> Inertia | None:
-    """Of the Hessian, where it exists, is rational and small."""
+    """Of the Hessian, exactly, where it exists and is small."""
     if count > _LARGEST_HESSIAN or not surface.smooth:
         return None
-    H = surface.hessian()
-    coefficients = [value.coefficients for value in H.ravel()]
-    if any(len(c) > 1 for c in coefficients):
-        return None
-    flat = np.empty(len(coefficients), dtype=object)
-    flat[:] = [c[0] if c else 0 for c in coefficients]
-    return rational_inertia(flat.reshape(H.shape))
+    return exact_inertia(surface.hessian())
 
 
-def _kink_words(surface: Surface) -> str:
+def kink_words(surface: Surface) -> str:
     kink = surface.kinks[0]
     return (
         f"the loss may have no derivative: {len(surface.kinks)} kinks that it feels, the first at layer "

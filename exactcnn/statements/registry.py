@@ -13,6 +13,7 @@ from exactcnn.statements.assumption_3_2 import decide_assumption_3_2
 from exactcnn.statements.assumption_4_1 import decide_assumption_4_1
 from exactcnn.statements.corollary_3_6 import decide_corollary_3_6
 from exactcnn.statements.corollary_4_6 import decide_corollary_4_6
+from exactcnn.statements.critical_nearby import decide_critical_nearby
 from exactcnn.statements.critical_point import decide_critical_point, decide_loss
 from exactcnn.statements.extension_a import decide_extension_a
 from exactcnn.statements.extension_b import decide_extension_b
@@ -21,6 +22,7 @@ from exactcnn.statements.finding import Finding
 from exactcnn.statements.lemma_4_2 import decide_lemma_4_2
 from exactcnn.statements.lemma_4_3 import decide_lemma_4_3
 from exactcnn.statements.lifted_rank import decide_lifted_rank
+from exactcnn.statements.local_minimum import decide_local_minimum
 from exactcnn.statements.rank import decide_rank
 from exactcnn.statements.s_k import decide_s_k
 from exactcnn.statements.structure import decide_structure
@@ -164,6 +166,22 @@ STATEMENTS: dict[str, Statement] = {
             True,
             True,
             lambda instance, layer: [decide_critical_point(instance)],
+            needs_targets=True,
+        ),
+        Statement(
+            "local-minimum",
+            "the given weights are a local minimum of the loss, up to the network's symmetries",
+            True,
+            True,
+            lambda instance, layer: [decide_local_minimum(instance)],
+            needs_targets=True,
+        ),
+        Statement(
+            "critical-point-nearby",
+            "a box around the given weights holds exactly one critical point, and of which kind",
+            True,
+            True,
+            lambda instance, layer: [decide_critical_nearby(instance, layer)],
             needs_targets=True,
         ),
         Statement(

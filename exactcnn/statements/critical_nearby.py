@@ -1,0 +1,71 @@
+"""Floor 4: `critical-point-nearby`: exactly one critical point near the given weights, enclosed and classified.
+
+For weights that are approximations, as every minimiser returns them: Newton's method finds a centre, Krawczyk's
+test proves that a box around it holds exactly one critical point (``landscape.krawczyk``), and on a smaller
+box the inertia of the Hessian, the loss and membership of S_k are proved.  "Undecided" says nothing
+about the weights.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from exactcnn.errors import UndecidedError
+from exactcnn.features.instance import Instance
+from exactcnn.landscape.krawczyk import Enclosure, enclose_critical_point
+from exactcnn.statements.finding import PROVED, UNDECIDED, Finding
+
+__all__ = ["decide_critical_nearby", "nearby_finding"]
+
+_MOST_PARAMETERS = 150
+
+
+def decide_critical_nearby(instance: Instance, layer: int | None = None) -> Finding:
+    """Is there an isolated (up to symmetries) critical point near the given weights, and of what kind?"""
+    network, name = instance.network, "critical-point-nearby"
+    count = sum(each.parameter_count for each in network.layers)
+    if count > _MOST_PARAMETERS:
+        reason = f"{count} parameters are more than the {_MOST_PARAMETERS} this test is made for."
+        return Finding(name, UNDECIDED, reason, {"parameters": count})
+    try:
+        instance.need_weights()
+        found = enclose_critical_point(instance, _wide(instance, layer))
+    except UndecidedError as error:
+        return Finding(
+            name, UNDECIDED, f"No critical point could be enclosed: {error}.", {"parameters": count}
+        )
+    return nearby_finding(found)
+
+
+def _wide(instance: Instance, layer: int | None) -> int | None:
+    """The layer k whose S_k is spoken of: the one asked for, else the first with n_k >= N below the output."""
+    if layer is not None:
+        return layer
+    hidden = instance.network.layers[:-1]
+    return next((each.index for each in hidden if each.width >= instance.N and each.kind != "maxpool"), None)
+
+
+def nearby_finding(found: Enclosure) -> Finding:
+    """The finding for an enclosure."""
+    low, high = (float(v) for v in found.loss)
+    k = found.wide_layer
+    summary: dict[str, Any] = {
+        "kind": found.kind,
+        "positive": found.inertia.positive,
+        "negative": found.inertia.negative,
+        "symmetries": [field.to_json() for field in found.symmetries],
+        "radius": float(found.box_radius),
+        "within": float(found.inner),
+        "moved": float(found.moved),
+        "loss": [low, high],
+        "in_s_k": k,
+        "smaller_loss_elsewhere": found.smaller is not None,
+    }
+    up_to = f", up to {len(found.symmetries)} symmetries," if found.symmetries else ""
+    member = "" if k is None else f" It lies in S_{k}."
+    smaller = " Elsewhere the loss is smaller." if found.smaller is not None else ""
+    reason = (
+        f"Exactly one critical point{up_to} within {float(found.box_radius):.3g} of a point {float(found.moved):.3g} "
+        f"from the given weights (largest change of a parameter): a {found.kind} with loss {low:.12g}.{member}{smaller}"
+    )
+    return Finding("critical-point-nearby", PROVED, reason, summary, found, k)
