@@ -109,17 +109,23 @@ def hypotheses_above(instance: Instance, k: int) -> dict[str, bool | None]:
     }
 
 
-def setting(instance: Instance, k: int, upto: int | None = None) -> Setting:
-    """Everything the theorems need at the instance's weights; UndecidedError if pooling leaves S_k undefined."""
+def setting(instance: Instance, k: int, upto: int | None = None, *, exact_only: bool = False) -> Setting:
+    """Everything the theorems need at the instance's weights.
+
+    UndecidedError if pooling leaves S_k undefined; with ``exact_only`` also where there is no surface, before any
+    rank is computed.
+    """
     pooling = [layer.index for layer in instance.network.layers[k + 1 :] if layer.kind == "maxpool"]
     if pooling:
         raise UndecidedError(
             f"S_{k} is not defined: layer {pooling[0]} above layer {k + 1} is max-pooling and has no U"
         )
-    parts, weights = membership_parts(instance, k, upto)
     surface = exact_surface(instance)
     if surface is not None and surface.kinks:
         surface = None
+    if surface is None and exact_only:
+        raise UndecidedError("loss and gradient are not exact at these weights, or do not exist")
+    parts, weights = membership_parts(instance, k, upto)
     return Setting(parts, surface, hypotheses_above(instance, k), weights)
 
 

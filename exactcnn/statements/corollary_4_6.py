@@ -77,7 +77,7 @@ def _at_point(instance: Instance, k: int, hypotheses: dict[str, bool | None]) ->
         return None
     try:
         targets_of(instance)
-        found = setting(instance, k)
+        found = setting(instance, k, exact_only=True)
     except (MalformedError, UndecidedError):
         return None
     if found.undecisive is not None or found.surface is None:

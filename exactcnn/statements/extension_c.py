@@ -41,7 +41,7 @@ def decide_extension_c(instance: Instance, k: int) -> Finding:
     if obstacle is not None:
         return _undecided(obstacle, k, summary)
     try:
-        found = setting(instance, k, -1)
+        found = setting(instance, k, -1, exact_only=True)
     except UndecidedError as error:
         return _undecided(f"it does not apply here: {error}", k, summary)
     layers = instance.network.layers
@@ -58,8 +58,7 @@ def decide_extension_c(instance: Instance, k: int) -> Finding:
     if found.undecisive is not None:
         return _undecided(f"it does not apply here: {found.undecisive.reason[:-1]}", k, summary)
     surface = found.surface
-    if surface is None:
-        return _undecided("loss and gradient are not exact at these weights, or do not exist", k, summary)
+    assert surface is not None
     v, rows, injective, degenerate = _beside_v(instance, surface)
     summary |= {"v": [str(q) for q in v], "U_v_zero": degenerate}
     L = len(layers)

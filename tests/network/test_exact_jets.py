@@ -1,5 +1,6 @@
 """Exact jets of written expressions: against SymPy, and the same numbers in the checker."""
 
+import random
 from fractions import Fraction
 
 import pytest
@@ -79,3 +80,47 @@ def test_the_witness_is_named():
     properties = Activation("custom", (), "(1 + t**3/sqrt(1 + t**6))/2").properties
     assert properties.strictly_monotone is True
     assert properties.proofs["derivative_nowhere_zero"] == "Exact differentiation over Q gives 0 at t = 0."
+
+
+def random_text(r, depth):
+    if depth == 0:
+        return r.choice(["t", "t", str(r.randint(0, 3)), "0.5", "(t - 1)"])
+    a = random_text(r, depth - 1)
+    op = r.choice(["+", "-", "*", "/", "**", "-u", "exp", "log", "tanh", "atan", "sqrt", "square-root"])
+    if op in "+-*/":
+        return f"({a}{op}{random_text(r, depth - 1)})"
+    if op == "**":
+        return f"({a})**{r.choice(['2', '3', '-1', '0', '(-2)'])}"
+    if op == "square-root":
+        return f"sqrt(({a})**2)"
+    return f"(-{a})" if op == "-u" else f"{op}({a})"
+
+
+def test_random_expressions_against_balls_and_the_checker():
+    """Where the prover has an exact jet, certified balls hold it and the checker computes the same."""
+    from flint import arb, ctx, fmpq
+
+    from exactcnn.errors import MalformedError
+    from exactcnn.network.activations.balls import ball_of_expression, ball_of_fraction
+    from exactcnn.network.activations.slopes import slope_of_expression
+
+    r = random.Random(5)
+    known = functions = 0
+    for _ in range(3000):
+        text, point = random_text(r, r.randint(1, 4)), Fraction(r.randint(-3, 3), r.choice([1, 1, 2]))
+        try:
+            node = parse_expression(text)
+            value, slope, _ = exact_jet(node, point)
+        except (MalformedError, UndecidedError):
+            continue
+        known += 1
+        functions += any(name in text for name in ("exp", "log", "tanh", "atan", "sqrt"))
+        assert exact(parse(text), point, "here") == (value, slope), text
+        with ctx.workprec(128):
+            for ball, number in (
+                (ball_of_expression(node, ball_of_fraction(point)), value),
+                (slope_of_expression(node, ball_of_fraction(point)), slope),
+            ):
+                assert (ball - arb(fmpq(number.numerator, number.denominator))).contains(0), text
+    assert known > 500
+    assert functions > 50

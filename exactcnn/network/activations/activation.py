@@ -118,7 +118,7 @@ class Activation:
         """(sigma, sigma', sigma'')(t) of a custom expression; UndecidedError where not known to be rational."""
         if self.expression is None:
             raise MisuseError("activation", "a custom expression", self.name)
-        return exact_jet(parse_expression(self.expression), t)
+        return exact_jet(_parsed(self.expression), t)
 
     def ball(self, t: Any) -> Any:
         """A ball containing sigma(x) for every x in the flint.arb ball t, at precision flint.ctx.prec.
@@ -137,6 +137,9 @@ class Activation:
             return self.name
         values = ", ".join(f"{key}={rational_text(value)}" for key, value in self.parameters)
         return f"{self.name}({values})"
+
+
+_parsed = lru_cache(maxsize=256)(parse_expression)
 
 
 @lru_cache(maxsize=256)
