@@ -9,9 +9,11 @@ from fractions import Fraction
 import pytest
 
 import exactcnn
+from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.certificates import make_certificate
 from exactcnn.checker import check_certificate
 from exactcnn.features.instance import Instance
+from exactcnn.network.weights import LayerWeights, Weights
 from exactcnn.statements import decide
 from tests.landscape.test_instances import saddle
 from tests.statements.instances import conv, given, network
@@ -217,3 +219,69 @@ def test_a_custom_activation_is_not_missing_without_a_flat_point():
     assert check_certificate(certificate).outcome == "REJECTED"
     certificate["claims"][0].update(verdict="proved")
     assert check_certificate(certificate).outcome == "REJECTED"
+
+
+def forged_from(inst, statement, /, **changes):
+    """The outcome for the claim of ``statement`` at layer 1 with fields replaced."""
+    certificate = make_certificate(inst, decide(statement, inst, 1))
+    assert check_certificate(certificate).outcome == "VERIFIED"
+    certificate["claims"][0].update(changes)
+    return check_certificate(certificate).outcome
+
+
+def test_hypotheses_of_other_statements_are_no_excuse():
+    """Theorem 4.5 does not ask for a fully connected network, 4.4 not for a dense layer k+1."""
+    assert forged_from(saddle(), "theorem-4.5", missing=["fully-connected"]) == "REJECTED"
+    inst = broken_pyramid()
+    assert forged_from(inst, "theorem-4.4", missing=["dense-above"]) == "REJECTED"
+
+
+def test_there_is_no_theorem_4_4_at_a_pooling_layer():
+    inst = pooling_above()
+    assert forged_from(inst, "theorem-4.5", missing=["no-pooling-above"]) == "VERIFIED"
+    assert (
+        forged_from(inst, "theorem-4.5", statement="theorem-4.4", missing=["no-pooling-above"]) == "REJECTED"
+    )
+
+
+def test_that_no_zero_loss_point_exists_is_never_certified():
+    """One point of positive loss refutes nothing."""
+    inst = flat_slope()
+    certificate = make_certificate(inst, decide("theorem-4.5", inst, 1))
+    loss = make_certificate(inst, decide("loss", inst))["claims"][0]
+    claim = certificate["claims"][0]
+    claim.update(statement="zero-loss-exists", parts=[*claim["parts"][:-1], loss])
+    assert check_certificate(certificate).outcome == "REJECTED"
+    claim.update(verdict="proved", missing=[])
+    assert check_certificate(certificate).outcome == "REJECTED"
+
+
+def test_extension_c_needs_a_bias_at_the_output_and_a_layer_between():
+    middle = {**DENSE, "units": 2, "activation": "sigmoid"}
+    as_extension = {"statement": "extension-c", "v": [1, 1], "rows": [0, 1]}
+    inst = on_two_points(middle, {**DENSE, "units": 2}, ZERO, ([[1, 0], [0, 1]], [0, 0]))
+    assert forged_from(inst, "theorem-4.5", **as_extension) == "VERIFIED"
+    bare = on_two_points(middle, {**DENSE, "units": 2, "bias": "none"}, ZERO, ([[1, 0], [0, 1]], None))
+    assert decide("extension-c", bare, 1)[0].verdict == "undecided"
+    assert forged_from(bare, "theorem-4.5", **as_extension) == "REJECTED"
+    net = network([1], RELU, {**DENSE, "units": 2})
+    shallow = Instance(
+        net, exactcnn.samples([[0], [1]], [0, 1]), given(net, WIDE, ([[1, 0], [0, 1]], [0, 0]))
+    )
+    assert forged_from(shallow, "theorem-4.5", **as_extension) == "REJECTED"
+
+
+def test_written_activations_are_exact_at_rational_points_only():
+    """sigma_2(ln 2) is not sigma_2(0)."""
+    inst = flat_slope()
+    certificate = make_certificate(inst, decide("critical-point", inst))
+    assert check_certificate(certificate).outcome == "VERIFIED"
+    certificate["claims"][0]["point"][1]["b"][0] = [0, 1]
+    assert check_certificate(certificate).outcome == "REJECTED"
+    moved = inst.weights.layers[1]
+    b = RationalArray.from_fractions([1, 0])
+    weights = Weights(
+        (inst.weights.layers[0], LayerWeights(moved.W, moved.b, None, b), inst.weights.layers[2])
+    )
+    finding = decide("critical-point", Instance(inst.network, inst.samples, weights))[0]
+    assert finding.verdict == "undecided"

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 import exactcnn
+from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.certificates import make_certificate
 from exactcnn.checker import check_certificate
 from exactcnn.errors import UndecidedError
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.zero_loss import construct_zero_loss
-from exactcnn.network.weights import Weights
+from exactcnn.network.weights import LayerWeights, Weights
 from exactcnn.statements import decide
 from tests.landscape.test_hypotheses import decided
 from tests.statements.instances import conv, given, network, random_rows, rng
@@ -205,3 +206,29 @@ def test_a_critical_point_of_zero_loss_in_s_k_fits_with_class_labels():
     assert finding.verdict == "proved"
     assert "extension-c" not in finding.reason
     assert decided("extension-c", point, k).verdict == "proved"
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "tanh", "deep sigmoid2", "deep sigmoid and tanh"])
+def test_theorems_4_4_and_4_5_around_a_zero_loss_point(name):
+    """All hypotheses hold: moving the output layer, Phi and the gradient by U_{k+1} vanish together or not at all."""
+    k, inst = start(name)
+    line = construct_zero_loss(inst, k)
+    r = rng(7)
+    positive = 0
+    for _ in range(25):
+        layers = list(line.at(r.randint(-2, 2)).layers)
+        top = layers[-1]
+        W, b = top.W.to_fractions(), top.b.to_fractions()
+        if r.random() < 0.8:
+            W[r.randrange(len(W))][r.randrange(len(b))] += r.randint(-2, 2)
+            b[r.randrange(len(b))] += r.randint(-1, 1)
+        layers[-1] = LayerWeights(RationalArray.from_fractions(W), RationalArray.from_fractions(b))
+        point = Instance(inst.network, inst.samples, Weights(tuple(layers)))
+        if decide("s-k", point, k)[0].verdict != "proved":
+            continue
+        (four,), (five,) = decide("theorem-4.4", point, k), decide("theorem-4.5", point, k)
+        assert (four.verdict, five.verdict) == ("proved", "proved")
+        assert all(five.summary["hypotheses"].values())
+        assert four.summary["zero_loss"] == four.summary["zero_gradient"] == five.summary["critical"]
+        positive += not four.summary["zero_loss"]
+    assert positive > 5
