@@ -10,12 +10,12 @@ Everything is exact: G_l is a rational matrix, times ln 2 for sigmoid and tanh.
 
 * *Linear on a half-line* (identity, leaky_relu, relu): column j of F_l is column j of G_{l+1} plus a constant that
   makes it positive, U_{l+1} = [I; 0], further columns are 1.
-* *Logistic* (sigmoid, tanh, sigmoid2; rational only at whole multiples n of ln 2, of (ln 2)/2, of 1): a column with
-  d different values y_1 < .. < y_d is y_1 + sum_i (y_{i+1} - y_i) [y > y_i], so d - 1 columns of F_l with
-  two values, sigma at n = 0 and n = 1, suffice: U has the entry (y_{i+1} - y_i) / (sigma(1) - sigma(0)) for them.  A
-  constant column takes one constant column of F_l and the entry 1.  Supports of the columns of U_{l+1} are disjoint and
-  not empty: full column rank.  Needs n_l >= sum_j max(1, d_j - 1); G_l then has two values to a column, so the layers
-  below need no more than n_l >= n_{l+1}.
+* *Others* (sigmoid, tanh, sigmoid2, rational only at whole multiples of ln 2, of (ln 2)/2, of 1; square; written
+  ones with two rational points g, g'): a column with d different values y_1 < .. < y_d is y_1 + sum_i (y_{i+1} - y_i)
+  [y > y_i], so d - 1 columns of F_l with the two values sigma(g), sigma(g') suffice, with the entries
+  (y_{i+1} - y_i) / (sigma(g') - sigma(g)) in U.  A constant column takes one constant column of F_l and the entry 1.
+  Supports of the columns of U_{l+1} are disjoint and not empty: full column rank.  Needs n_l >= sum_j max(1, d_j - 1);
+  G_l then has two values to a column, so the layers below need no more than n_l >= n_{l+1}.
 
 *A line of them.*  With H, F_k H = 1 a^T, the points W_{k+1} - t H, b_{k+1} + t a have the same G_{k+1} for
 every real t, so the same F_L = Y; S_k does not speak of layer k+1.  Without a bias there H must be in the kernel
@@ -38,18 +38,27 @@ from exactcnn.features.matrix import FeatureMatrix
 from exactcnn.landscape.derivatives import targets_of
 from exactcnn.landscape.interpolation import sparse_solution
 from exactcnn.linalg.modular_rank import rank_mod_p
+from exactcnn.network.activations import Activation
 from exactcnn.network.layers import Layer
 from exactcnn.network.weights import LayerWeights, Weights
 
 __all__ = ["ZeroLossLine", "construct_zero_loss"]
 
 _HALF_LINES = ("identity", "relu", "leaky_relu")
-# sigma at n = 0 and n = 1 units (ln 2, (ln 2)/2, 1); tanh((ln 2)/2) = (2 - 1)/(2 + 1).
-_STEPS = {
-    "sigmoid": (Fraction(1, 2), Fraction(2, 3)),
-    "sigmoid2": (Fraction(1, 2), Fraction(2, 3)),
-    "tanh": (Fraction(0), Fraction(1, 3)),
+# Two points g (in units of ln 2, (ln 2)/2 or 1), and sigma there: different, with slopes that are not 0.
+_Pair = tuple[Fraction, Fraction, Fraction, Fraction]
+_STEPS: dict[str, _Pair] = {
+    "sigmoid": (Fraction(0), Fraction(1), Fraction(1, 2), Fraction(2, 3)),
+    "sigmoid2": (Fraction(0), Fraction(1), Fraction(1, 2), Fraction(2, 3)),
+    "tanh": (Fraction(0), Fraction(1), Fraction(0), Fraction(1, 3)),  # tanh((ln 2)/2) = (2 - 1)/(2 + 1)
+    "square": (Fraction(1), Fraction(2), Fraction(1), Fraction(4)),
 }
+# Where a written activation is tried: small numbers, and those with 1 + t^2 a square.
+_TRIED = tuple(
+    Fraction(s * n, d)
+    for n, d in ((0, 1), (1, 1), (2, 1), (1, 2), (3, 4), (4, 3), (5, 12), (3, 1))
+    for s in (1, -1)
+)
 _LN2 = {"sigmoid": Fraction(1), "tanh": Fraction(1, 2)}
 _MOST_SAMPLES = 256
 
@@ -133,8 +142,9 @@ def _pulled_back(
     """(U, b, G') with sigma(G' unit) U + 1 b^T = G; G' (N x n_l) in units of ``_LN2`` or 1."""
     assert below.activation is not None
     name, N, n, m = below.activation.name, len(G), below.width, len(G[0])
+    pair = None if name in _HALF_LINES else _pair(below.activation)
     columns = [[row[j] for row in G] for j in range(m)]
-    if name not in _HALF_LINES and name not in _STEPS:
+    if name not in _HALF_LINES and pair is None:
         raise UndecidedError(f"{below.activation} has no rational values that are known here")
     needed = [1 if name in _HALF_LINES else max(1, len(set(column)) - 1) for column in columns]
     if sum(needed) > n:
@@ -146,25 +156,43 @@ def _pulled_back(
     made: list[list[Fraction]] = []  # the columns of G'
     for j, column in enumerate(columns):
         low, values = min(column), sorted(set(column))
-        if name in _HALF_LINES:
+        if pair is None:
             U[len(made)][j] = Fraction(1)
             made.append([y - low + 1 for y in column])
             b.append(low - 1)
             continue
-        start, end = _STEPS[name]
+        first, second, start, end = pair
         if len(values) == 1:
             U[len(made)][j] = Fraction(1)
-            made.append([Fraction(0)] * N)
+            made.append([first] * N)
             b.append(low - start)
             continue
         b.append(low)
         for lower, upper in pairwise(values):
             slope = (upper - lower) / (end - start)
             U[len(made)][j] = slope
-            made.append([Fraction(int(y > lower)) for y in column])
+            made.append([second if y > lower else first for y in column])
             b[j] -= slope * start
-    made += [[Fraction(int(name in _HALF_LINES))] * N for _ in range(n - len(made))]
+    # A constant column whose value is not needed: one at which sigma has a slope.
+    made += [[Fraction(1) if pair is None else pair[0]] * N for _ in range(n - len(made))]
     return U, b, [list(row) for row in zip(*made, strict=True)]
+
+
+def _pair(activation: Activation) -> _Pair | None:
+    """Two points for ``activation``, searched among a few for a written one; None if there are none."""
+    if activation.expression is None:
+        return _STEPS.get(activation.name)
+    found: list[tuple[Fraction, Fraction]] = []
+    for t in _TRIED:
+        try:
+            value, slope, _ = activation.rational_jet(t)
+        except UndecidedError:
+            continue
+        if slope != 0:
+            found += [(t, value)]
+            if value != found[0][1]:
+                return found[0][0], t, found[0][1], value
+    return None
 
 
 def _scaled(layer: Layer, W: list[list[Fraction]] | RationalArray, b: list[Fraction] | None) -> LayerWeights:

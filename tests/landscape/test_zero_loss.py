@@ -37,6 +37,17 @@ ARCHITECTURES = {
         True,
         4,
     ),
+    "square and a written activation": (
+        1,
+        [
+            dense(6, "relu"),
+            dense(4, {"name": "custom", "expression": "(1 + t/sqrt(1 + t**2))/2"}),
+            dense(3, "square"),
+            dense(2),
+        ],
+        True,
+        4,
+    ),
     "leaky_relu and relu": (
         1,
         [dense(6, "relu"), dense(4, "leaky_relu"), dense(3, "relu"), dense(2)],
@@ -136,6 +147,11 @@ def test_labels_all_the_same_and_constant_columns():
     "layers, Y, words",
     [
         ([dense(3, "relu"), dense(2, "gelu"), dense(2)], [0, 1, 1], "no rational values that are known"),
+        (
+            [dense(3, "relu"), dense(2, {"name": "custom", "expression": "exp(t)/3"}), dense(2)],
+            [0, 1, 1],
+            "no rational values that are known",
+        ),
         ([dense(3, "relu"), dense(1, "sigmoid"), dense(2)], [0, 1, 1], "has 1 units, and this construction needs 2"),
         ([dense(3, "relu"), dense(2, "sigmoid"), dense(1)], [[0], [1], [7]], None),
         ([dense(3, "relu"), dense(2, "sigmoid"), dense(2, "relu")], [0, 1, 1], "the output layer is not linear"),
