@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from exactcnn.data import load as load_data
     from exactcnn.errors import ExactCNNError, MalformedError, MisuseError, UndecidedError
     from exactcnn.features.instance import Instance
+    from exactcnn.interop import Model, from_onnx, from_torch, output_difference, read_model, to_torch
     from exactcnn.linalg import rank, rank_mod_p
     from exactcnn.network.network import Network
     from exactcnn.network.spec import read_spec
@@ -35,16 +36,22 @@ _HOME = {
     "Instance": "exactcnn.features.instance",
     "MalformedError": "exactcnn.errors",
     "MisuseError": "exactcnn.errors",
+    "Model": "exactcnn.interop",
     "Network": "exactcnn.network.network",
     "Result": "exactcnn.api",
     "UndecidedError": "exactcnn.errors",
     "Weights": "exactcnn.network.weights",
     "certificate_outcome": "exactcnn.api",
+    "from_onnx": "exactcnn.interop",
+    "from_torch": "exactcnn.interop",
     "load_data": "exactcnn.data",
+    "output_difference": "exactcnn.interop",
     "rank": "exactcnn.linalg",
     "rank_mod_p": "exactcnn.linalg",
+    "read_model": "exactcnn.interop",
     "read_spec": "exactcnn.network.spec",
     "samples": "exactcnn.api",
+    "to_torch": "exactcnn.interop",
     "verify": "exactcnn.api",
 }
 
@@ -54,16 +61,22 @@ __all__ = [
     "Instance",
     "MalformedError",
     "MisuseError",
+    "Model",
     "Network",
     "Result",
     "UndecidedError",
     "Weights",
     "certificate_outcome",
+    "from_onnx",
+    "from_torch",
     "load_data",
+    "output_difference",
     "rank",
     "rank_mod_p",
+    "read_model",
     "read_spec",
     "samples",
+    "to_torch",
     "verify",
 ]
 

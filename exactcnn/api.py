@@ -14,6 +14,7 @@ from exactcnn.certificates import make_certificate, write_certificate
 from exactcnn.data.samples import Samples
 from exactcnn.errors import MisuseError
 from exactcnn.features.instance import Instance
+from exactcnn.interop.model import Model
 from exactcnn.network.network import Network
 from exactcnn.network.weights import DEFAULT_BITS, Weights
 from exactcnn.statements import STATEMENTS, Finding, decide, worst_verdict
@@ -54,10 +55,14 @@ def samples(x: Any, y: Any = None) -> Samples:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """``findings`` about ``instance``; ``verdict`` is the worst of those asked for."""
+    """``findings`` about ``instance``; ``verdict`` is the worst of those asked for.
+
+    ``notes``: where the network verified is not literally the model that was given, a sentence each.
+    """
 
     instance: Instance
     findings: tuple[Finding, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -71,11 +76,11 @@ class Result:
         write_certificate(self.certificate(), path)
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.findings))
+        return "\n".join([*map(str, self.findings), *(f"Note: {note}" for note in self.notes)])
 
 
 def verify(
-    network: Network | None = None,
+    network: Network | Model | str | Path | None = None,
     data: Any = None,
     *,
     weights: Weights | str | Path | None = None,
@@ -88,7 +93,8 @@ def verify(
     """Decide ``statements`` about a network, data and weights; with nothing given, the
     embedded network on the embedded digits.
 
-    ``data``: Samples, an array, nested lists, or None (digits).  ``weights``: Weights, a
+    ``network``: a Network, a Model (from_torch, from_onnx; its weights unless others are given), or the
+    path of a spec or ONNX file.  ``data``: Samples, an array, nested lists, or None (digits).  ``weights``: Weights, a
     file, or None for weights of ``bits`` bits drawn from ``seed`` by ``distribution``
     ("uniform", "gaussian", "he", "sparse:1/4", "integer:3").  ``layer``: k, or None for each
     statement's own choice.
@@ -96,18 +102,25 @@ def verify(
     """
     from exactcnn.data import load_digits
 
-    network = default_network() if network is None else network
+    if isinstance(network, (str, Path)):
+        from exactcnn.interop import read_model
+
+        network = read_model(network)
+    model = network if isinstance(network, Model) else Model(network or default_network())
+    network = model.network
     loaded = load_digits() if data is None else samples(data)
+    model.check_samples(loaded)
+    notes = model.notes + (model.weight_notes if weights is None else ())
     if isinstance(weights, (str, Path)):
         weights = Weights.from_file(network, weights)
     elif weights is None:
-        weights = Weights.from_seed(network, seed, bits, distribution)
+        weights = model.weights or Weights.from_seed(network, seed, bits, distribution)
     instance = Instance(network, loaded, weights)
     for name in statements:
         if name not in STATEMENTS:
             raise MisuseError("statement", f"one of {', '.join(STATEMENTS)}", repr(name))
     found = [finding for name in statements for finding in decide(name, instance, layer)]
-    return Result(instance, tuple(found))
+    return Result(instance, tuple(found), notes)
 
 
 def certificate_outcome(certificate: dict[str, Any]) -> str:

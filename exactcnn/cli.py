@@ -72,7 +72,11 @@ def _statement_help() -> str:
 @app.command()
 def verify(
     spec: Annotated[
-        Path | None, typer.Argument(help="Spec file, TOML or JSON. Without it: the embedded digits network.")
+        Path | None,
+        typer.Argument(
+            help="Spec file, TOML or JSON, or a model with its weights, .onnx. Without it: the embedded "
+            "digits network."
+        ),
     ] = None,
     data: Annotated[
         str, typer.Option(help="'digits', or a file: .npz, .csv, .json, or IDX (MNIST; .gz allowed).")
@@ -87,9 +91,12 @@ def verify(
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(help="Weights file: .json (rationals), .npz or .safetensors (floats, exact)."),
+        typer.Option(
+            help="Weights file: .json (rationals), .npz or .safetensors (floats, exact). Default: the "
+            "model's own, or seeded ones."
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed for weights, where no file is given.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed for weights, where no file or model gives them.")] = 0,
     bits: Annotated[int, typer.Option(help="Bits of each seeded weight.")] = 16,
     distribution: Annotated[
         str,
@@ -114,7 +121,9 @@ def verify(
 ) -> None:
     """Decide statements about a network, data and weights, exactly.
 
-    Example: exactcnn verify net.toml --data train-images-idx3-ubyte.gz --samples 500 --seed 1
+    Examples: exactcnn verify net.toml --data train-images-idx3-ubyte.gz --samples 500 --seed 1
+
+    exactcnn verify model.onnx --data digits --scale 1/16 --certificate model.json
 
     The exit code speaks of the statements asked for; hypotheses that fail are shown, not fatal.
     """
@@ -122,7 +131,8 @@ def verify(
     from exactcnn.arithmetic.texts import parse_rational
     from exactcnn.data import load
     from exactcnn.features.instance import Instance
-    from exactcnn.network.spec import read_spec
+    from exactcnn.interop import Model, read_model
+    from exactcnn.interop.difference import difference_note
     from exactcnn.network.weights import Weights
     from exactcnn.statements import worst_verdict
 
@@ -132,17 +142,22 @@ def verify(
     if save_weights is not None:
         _require_saveable(save_weights, asked)
     with working("reading"):
-        network = default_network() if spec is None else read_spec(spec)
+        model = Model(default_network()) if spec is None else read_model(spec)
+        network = model.network
         if layer is not None:
             network.layer(layer)
         factor = None if scale is None else parse_rational(scale, "scale")
         loaded = load(data, samples=samples, start=start, scale=factor)
         Instance(network, loaded)
-        chosen = (
-            Weights.from_seed(network, seed, bits, distribution)
-            if weights is None
-            else Weights.from_file(network, weights)
-        )
+        model.check_samples(loaded)
+        notes = list(model.notes)
+        if weights is not None:
+            chosen = Weights.from_file(network, weights)
+        elif model.weights is not None:
+            chosen = model.weights
+            notes += [*model.weight_notes, difference_note(model, loaded)]
+        else:
+            chosen = Weights.from_seed(network, seed, bits, distribution)
         instance = Instance(network, loaded, chosen)
     if "all" in (statement or []):
         asked = [name for name in asked if _has_what_it_needs(name, instance)]
@@ -168,7 +183,7 @@ def verify(
         saved = _save_weights(instance, found, save_weights)
     if as_json:
         record = {
-            "instance": describe(instance),
+            "instance": describe(instance) | ({"notes": notes} if notes else {}),
             "findings": [finding_record(f, True) for f in found]
             + [finding_record(f, False) for f in context],
             "certificate": written,
@@ -176,7 +191,7 @@ def verify(
         }
         typer.echo(json.dumps(record, allow_nan=False))
     else:
-        print_findings(instance, found, context, written)
+        print_findings(instance, found, context, written, notes)
     raise typer.Exit(_EXIT[worst_verdict(found)])
 
 

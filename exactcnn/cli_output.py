@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +82,11 @@ def finding_record(finding: Finding, asked: bool) -> dict[str, Any]:
 
 
 def print_findings(
-    instance: Instance, found: list[Finding], context: list[Finding], written: dict[str, Any] | None
+    instance: Instance,
+    found: list[Finding],
+    context: list[Finding],
+    written: dict[str, Any] | None,
+    notes: Sequence[str] = (),
 ) -> None:
     from rich.console import Console
     from rich.markup import escape
@@ -117,6 +121,8 @@ def print_findings(
     console.print(table)
     if context:
         console.print("Below the line: hypotheses of the theory, shown for information.", style="dim")
+    for note in notes:
+        console.print(f"[bold]note[/] {escape(note)}", highlight=False)
     if written is not None:
         console.print(escape(f"certificate: {written['path']} ({written['claims']} claims)"), highlight=False)
         console.print(escape(f"check it:    exactcnn check {written['path']}"), highlight=False)

@@ -27,7 +27,11 @@ INTERRUPTED = 130
 
 def sample(
     spec: Annotated[
-        Path | None, typer.Argument(help="Spec file, TOML or JSON. Without it: the embedded digits network.")
+        Path | None,
+        typer.Argument(
+            help="Spec file, TOML or JSON, or a model, .onnx (its weights are not used). Without it: the "
+            "embedded digits network."
+        ),
     ] = None,
     data: Annotated[
         str, typer.Option(help="'digits', or a file: .npz, .csv, .json, or IDX (MNIST; .gz allowed).")
@@ -74,7 +78,7 @@ def sample(
     from exactcnn.api import default_network
     from exactcnn.arithmetic.texts import parse_rational
     from exactcnn.data import load
-    from exactcnn.network.spec import read_spec
+    from exactcnn.interop import read_model
     from exactcnn.sampling import Campaign, run_campaign
     from exactcnn.sampling.cells import parse_sweep
 
@@ -84,7 +88,7 @@ def sample(
     with working("reading"):
         factor = None if scale is None else parse_rational(scale, "scale")
         campaign = Campaign(
-            default_network() if spec is None else read_spec(spec),
+            default_network() if spec is None else read_model(spec).network,
             load(data, start=start, scale=factor),
             layer=layer,
             draws=draws,

@@ -28,6 +28,9 @@ HEAVY = {
     "dask",
     "distributed",
     "pyarrow",
+    "torch",
+    "onnx",
+    "onnxruntime",
 }
 
 

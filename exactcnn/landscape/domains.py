@@ -8,6 +8,7 @@ else (``derivatives``) is additions and multiplications of whatever objects it i
   them from 0 at some precision.  sigmoid, tanh and sigmoid2 have values there only at special points
   (sigmoid(n ln 2) = 2^n / (1 + 2^n), sigmoid2(n) the same, all three at 0), a user's expression at rational
   points where value and derivatives are rational; elsewhere UndecidedError.
+* ``ComplexBallDomain``: flint.acb balls, for Cauchy's estimates.
 * ``BallDomain``: flint.arb balls at the precision of ``flint.ctx``, for every built-in activation.
 
 Phi = 1/2 ||F_L - Y||^2 as in the paper.
@@ -22,7 +23,7 @@ from typing import Any, Protocol
 from exactcnn.errors import UndecidedError
 from exactcnn.network.activations import Activation
 
-__all__ = ["BallDomain", "Domain", "ExactDomain", "LnTwo", "ln_two"]
+__all__ = ["BallDomain", "ComplexBallDomain", "Domain", "ExactDomain", "LnTwo", "ln_two"]
 
 Jet = tuple[Any, Any, Any]
 _MOST_BITS = 1 << 14
@@ -236,3 +237,56 @@ class BallDomain:
         for value in values[1:]:
             top = top.max(value)
         return top, [place for place, value in enumerate(values) if not value < top]
+
+
+@dataclass(frozen=True)
+class ComplexBallDomain:
+    """flint.acb balls, for activations that are analytic near the real line; UndecidedError elsewhere."""
+
+    def number(self, rational: Fraction, ln2: Fraction = Fraction(0)) -> Any:
+        from flint import acb
+
+        return acb(BallDomain().number(rational, ln2))
+
+    def jet(self, activation: Activation, t: Any) -> Jet:
+        from flint import acb, arb
+
+        name, one = activation.name, acb(1)
+        if name == "identity":
+            return t, one, acb(0)
+        if name == "square":
+            return t * t, 2 * t, acb(2)
+        if name in ("relu", "leaky_relu"):
+            slope = self.number(dict(activation.parameters).get("slope", Fraction(0)))
+            if t.real > 0:
+                return t, one, acb(0)
+            if t.real < 0:
+                return t * slope, slope, acb(0)
+            raise UndecidedError("a polydisc around a kink")
+        if name == "gaussian":
+            value = (-t * t).exp()
+            return value, -2 * t * value, (4 * t * t - 2) * value
+        if name == "gelu":
+            density = (-t * t / 2).exp() / (2 * arb.pi()).sqrt()
+            phi = (1 + (t / arb(2).sqrt()).erf()) / 2
+            return t * phi, phi + t * density, density * (2 - t * t)
+        rates = {"sigmoid": arb(1), "silu": arb(1), "sigmoid2": arb(2).log(), "tanh": arb(2)}
+        if name not in rates:
+            raise UndecidedError(f"complex balls do not know {activation}")
+        rate = rates[name]
+        below = 1 + (-rate * t).exp()
+        if below.contains(0):
+            raise UndecidedError("a polydisc that may contain a pole")
+        s = 1 / below
+        d = s * (1 - s)
+        if name == "silu":
+            return t * s, s + t * d, d * (2 + t * (1 - 2 * s))
+        if name == "tanh":
+            return 2 * s - 1, 4 * d, 8 * d * (1 - 2 * s)
+        return s, rate * d, rate * rate * d * (1 - 2 * s)
+
+    def largest(self, values: list[Any]) -> tuple[Any, list[int]]:
+        top = max(range(len(values)), key=lambda n: float(values[n].real.mid()))
+        if any(not (values[top] - value).real > 0 for n, value in enumerate(values) if n != top):
+            raise UndecidedError("a polydisc on which the maximum of a pool is not clear")
+        return values[top], [top]

@@ -27,7 +27,15 @@ from exactcnn.landscape.symmetries import Gauge, Symmetry, gauge_of
 from exactcnn.linalg.verified_inverse import VerifiedInverse, verified_inverse
 from exactcnn.network.layers import Layer
 
-__all__ = ["Enclosure", "RegularPart", "candidate", "enclose_critical_point", "regular_parts"]
+__all__ = [
+    "Enclosure",
+    "RegularPart",
+    "Setting",
+    "candidate",
+    "enclose_critical_point",
+    "preconditioner",
+    "regular_parts",
+]
 
 PLACES = 128  # binary places of the centre
 PRECISION = 256  # of all enclosures
@@ -87,10 +95,16 @@ class Enclosure:
 
 
 @dataclass(frozen=True, eq=False)
-class _Setting:
+class Setting:
+    """The gradient and Hessian in the free coordinates of ``gauge``, in balls."""
+
     instance: Instance
     like: Point
     gauge: Gauge
+    ridge: Fraction = Fraction(0)
+
+    def _ridge(self) -> Any:
+        return BallDomain().number(self.ridge)
 
     def surface(self, values: np.ndarray) -> Surface:
         return Surface(self.instance, BallDomain(), unflatten(self.like, values))
@@ -98,8 +112,8 @@ class _Setting:
     def gradient(self, surface: Surface) -> Any:
         from flint import arb_mat
 
-        flat = surface.flat_gradient()
-        return arb_mat([[flat[j]] for j in self.gauge.free])
+        flat, values, ridge = surface.flat_gradient(), flatten(surface.point), self._ridge()
+        return arb_mat([[flat[j] + ridge * values[j]] for j in self.gauge.free])
 
     def hessian(self, surface: Surface) -> Any:
         """Rows and columns of the free coordinates."""
@@ -110,6 +124,7 @@ class _Setting:
             direction = np.full(flatten(self.like).size, arb(0), dtype=object)
             direction[j] = arb(1)
             along = surface.hessian_times(surface.unflatten(direction))
+            along[j] = along[j] + self._ridge()
             rows.append([along[i] for i in self.gauge.free])
         return arb_mat(rows)
 
@@ -130,17 +145,25 @@ def candidate(instance: Instance, smooth_only: bool = True) -> Surface:
     return surface
 
 
-def enclose_critical_point(instance: Instance, wide_layer: int | None = None) -> Enclosure:
+def enclose_critical_point(
+    instance: Instance,
+    wide_layer: int | None = None,
+    *,
+    ridge: Fraction = Fraction(0),
+    use_symmetries: bool = True,
+) -> Enclosure:
     """A critical point near the given weights.  UndecidedError if none can be enclosed there.
 
-    With ``wide_layer`` k the enclosure also proves that it lies in S_k, where it can.
+    With ``wide_layer`` k the enclosure also proves that it lies in S_k, where it can.  ``ridge``: of the loss plus
+    1/2 ridge |theta|^2 (its ``loss`` stays Phi).  Without symmetries all parameters are free.
     """
     from flint import arb, ctx
 
     with ctx.workprec(PRECISION):
         start = candidate(instance)
-        gauge = gauge_of(start)
-        setting = _Setting(instance, start.point, gauge)
+        everything = Gauge((), tuple(range(flatten(start.point).size)))
+        gauge = gauge_of(start) if use_symmetries and not ridge else everything
+        setting = Setting(instance, start.point, gauge, ridge)
         given = np.array([v.mid() for v in flatten(start.point)], dtype=object)
         center = _polished(setting, given)
         whole = [int((v * (1 << PLACES) + arb("0.5")).floor().unique_fmpz() or 0) for v in center]
@@ -153,7 +176,7 @@ def _size(value: Any) -> float:
     return float(value.upper())
 
 
-def _polished(setting: _Setting, given: np.ndarray) -> np.ndarray:
+def _polished(setting: Setting, given: np.ndarray) -> np.ndarray:
     """Newton's method in the free coordinates, from the given point."""
     values, last = given.copy(), None
     for _ in range(_STEPS):
@@ -181,24 +204,12 @@ def _polished(setting: _Setting, given: np.ndarray) -> np.ndarray:
     raise UndecidedError("Newton's method does not converge from these weights: no critical point near them")
 
 
-def _enclosed(
-    setting: _Setting, whole: list[int], center: np.ndarray, moved: Any, k: int | None
-) -> Enclosure:
-    from flint import arb, arb_mat, fmpz
+def _enclosed(setting: Setting, whole: list[int], center: np.ndarray, moved: Any, k: int | None) -> Enclosure:
+    from flint import arb, arb_mat
 
     order = len(setting.gauge.free)
     here = setting.surface(center)
-    unit = arb_mat([[int(i == j) for j in range(order)] for i in range(order)]) if order else arb_mat(0, 0)
-    H = setting.hessian(here) if order else arb_mat(0, 0)
-    try:
-        inverse = H.mid().solve(unit, algorithm="approx") if order else unit
-    except ZeroDivisionError:
-        raise UndecidedError("the Hessian is singular there: the critical point is not isolated") from None
-    rows = [[(v * (1 << _DIGITS)).mid().floor().unique_fmpz() for v in row] for row in inverse.tolist()]
-    if any(v is None for row in rows for v in row):
-        raise UndecidedError("the Hessian is singular there: the critical point is not isolated")
-    Y_integers = tuple(tuple(int(v) for v in row) for row in rows)
-    Y = arb_mat([[fmpz(v) for v in row] for row in rows]) * (arb(1) / (1 << _DIGITS)) if order else unit
+    Y, Y_integers, unit = preconditioner(setting.hessian(here) if order else arb_mat(0, 0))
     newton = [abs(v) for v in (Y * setting.gradient(here)).entries()] if order else []
     step = max(newton, key=_size, default=arb(0))
     for bits in _RADII:
@@ -234,7 +245,26 @@ def _enclosed(
     )
 
 
-def _contraction(setting: _Setting, center: np.ndarray, Y: Any, unit: Any, rho: Any) -> Any:
+def preconditioner(H: Any) -> tuple[Any, tuple[tuple[int, ...], ...], Any]:
+    """An approximate inverse, the same in integers over 2^_DIGITS, and the unit matrix; UndecidedError if singular."""
+    from flint import arb, arb_mat, fmpz
+
+    order = H.nrows()
+    if order == 0:
+        return H, (), H
+    unit = arb_mat([[int(i == j) for j in range(order)] for i in range(order)])
+    try:
+        inverse = H.mid().solve(unit, algorithm="approx")
+    except ZeroDivisionError:
+        raise UndecidedError("the Hessian is singular there: the critical point is not isolated") from None
+    rows = [[(v * (1 << _DIGITS)).mid().floor().unique_fmpz() for v in row] for row in inverse.tolist()]
+    if any(v is None for row in rows for v in row):
+        raise UndecidedError("the Hessian is singular there: the critical point is not isolated")
+    Y = arb_mat([[fmpz(v) for v in row] for row in rows]) * (arb(1) / (1 << _DIGITS))
+    return Y, tuple(tuple(int(v) for v in row) for row in rows), unit
+
+
+def _contraction(setting: Setting, center: np.ndarray, Y: Any, unit: Any, rho: Any) -> Any:
     """max_i sum_j |I - Y H(X)|_ij, None where a unit may be at a kink."""
     from flint import arb
 

@@ -1,0 +1,79 @@
+"""Floor 6: what both front ends know about the values of a graph that are not numbers.
+
+``Flow`` stands for the one tensor that goes through the chain, at one moment: a later operation that
+reads an earlier moment is a branch.  ``BATCH`` stands for the number of samples in shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from exactcnn.errors import MalformedError
+from exactcnn.interop.lowering import Lowering
+
+__all__ = ["BATCH", "FORMULAS", "Flow", "even_padding", "reshape_flow"]
+
+
+class _Batch:
+    def __repr__(self) -> str:
+        return "batch"
+
+
+BATCH = _Batch()
+
+# Activations that FORMAT.md has no name for, as custom expressions in t.
+FORMULAS = {
+    "gelu_tanh": {
+        "name": "custom",
+        "expression": "t/2*(1 + tanh(sqrt(2/pi)*(t + 0.044715*t**3)))",
+    },
+    "softsign": {"name": "custom", "expression": "t/(1 + abs(t))"},
+}
+
+
+@dataclass(frozen=True)
+class Flow:
+    """The tensor after ``version`` operations."""
+
+    version: int
+
+
+def reshape_flow(chain: Lowering, where: str, target: Sequence[Any], batch: int | None = None) -> None:
+    """A reshape that keeps the batch axis; MalformedError for every other.
+
+    ``batch``: the number of samples if the graph fixes it, so that it may be written as a number.
+    """
+    size, entries = chain.units.size, list(target)
+    if any(
+        entry is not BATCH and (isinstance(entry, bool) or not isinstance(entry, int)) for entry in entries
+    ):
+        raise MalformedError(where, "a shape of whole numbers", entries)
+    first_is_batch = bool(entries) and (
+        entries[0] is BATCH or entries[0] == batch or (entries[0] == -1 and -1 not in entries[1:])
+    )
+    rest = entries[1:]
+    if first_is_batch and BATCH not in rest:
+        known = prod(n for n in rest if n != -1)
+        if rest.count(-1) == 1 and known > 0 and size % known == 0:
+            rest = [size // known if n == -1 else n for n in rest]
+        if all(isinstance(n, int) and n > 0 for n in rest):
+            chain.reshape(where, tuple(rest))
+            return
+    raise MalformedError(
+        where,
+        f"a reshape that keeps the batch, such as (batch, {size})",
+        f"shape {entries} of a tensor (batch, {', '.join(map(str, chain.shape))})",
+    )
+
+
+def even_padding(where: str, totals: Sequence[int]) -> tuple[int, ...]:
+    """Half of each total; MalformedError where the two sides would differ."""
+    if any(total % 2 for total in totals):
+        raise MalformedError(
+            where, "the same padding on both sides (pad the images, or choose an odd kernel)",
+            f"{list(totals)} in all",
+        )  # fmt: skip
+    return tuple(total // 2 for total in totals)

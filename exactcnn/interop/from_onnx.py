@@ -1,0 +1,131 @@
+"""Floor 6: ONNX files -> Model.
+
+Conventions.  The first axis of the input is the batch.  Nodes are taken in the file's order (ONNX demands
+that it be topological), those the output does not depend on are left out.  ``onnx_operations`` knows
+the operations; everything else is refused by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from exactcnn.errors import MalformedError
+from exactcnn.interop.chain import require_chain
+from exactcnn.interop.flow import Flow
+from exactcnn.interop.lowering import Lowering
+from exactcnn.interop.model import Model
+from exactcnn.interop.onnx_file import OnnxFile, printable
+from exactcnn.interop.onnx_operations import OPERATIONS, Operations, label, unknown
+
+__all__ = ["from_onnx"]
+
+_LONGEST_NAME = 200
+
+
+def from_onnx(
+    path: str | Path, input_shape: Sequence[int] | None = None, *, name: str | None = None
+) -> Model:
+    """The exact network that an ONNX file describes, with its weights as stored (float16 to float64, bfloat16).
+
+    ``input_shape``, of one sample without the batch axis, is needed only where the file leaves it open.
+    The graph must be a chain of Conv, Gemm, MatMul, MaxPool, BatchNormalization, Flatten, Dropout and
+    known activations; float32 attributes (epsilon, alpha) are taken as stored.
+
+    Raises MalformedError (a ValueError) with one sentence for anything else, naming the operation.
+    """
+    path = Path(path)
+    file = OnnxFile(path)
+    needed = _needed(file)
+    for node in needed:
+        if node.domain not in ("", "ai.onnx") or node.op_type not in OPERATIONS:
+            raise unknown(file.field, node)
+    file.check()
+    shape = _shape(file, input_shape)
+    stem = path.stem if path.stem.isprintable() else "model"
+    chain = Lowering(name or stem[:_LONGEST_NAME] or "model", shape)
+    operations = Operations(file, chain)
+    env: dict[str, Any] = {file.input: Flow(chain.version)}
+    for node in needed:
+        where = f"{file.field}: {label(node)}"
+        inputs = [_value(file, env, wanted, where) for wanted in node.input]
+        results = operations.apply(node, where, inputs)
+        for output, result in zip(node.output, results, strict=False):
+            if output:
+                env[output] = result
+    final = env.get(file.output)
+    if not isinstance(final, Flow):
+        raise MalformedError(
+            file.field, "an output that depends on the input", f"output {printable(file.output)}"
+        )
+    require_chain(final.version == chain.version, file.field)
+    network, weights, notes, weight_notes = chain.finish()
+    run, engine = _runner(file, shape)
+    return Model(network, weights, notes, weight_notes, str(path), run, engine)
+
+
+def _shape(file: OnnxFile, given: Sequence[int] | None) -> tuple[int, ...]:
+    inner = file.input_shape[1:]
+    where = f"{file.field}: input {printable(file.input)}"
+    if given is not None:
+        shape = tuple(given)
+        if len(shape) != len(inner) or any(a not in (None, b) for a, b in zip(inner, shape, strict=True)):
+            raise MalformedError("input_shape", f"{inner}, as the file says (None: open)", shape)
+    elif None in inner:
+        raise MalformedError(
+            where,
+            "fixed sizes behind the batch axis (export with fixed sizes, or give input_shape to from_onnx)",
+            f"shape (batch, {', '.join('?' if n is None else str(n) for n in inner)})",
+        )
+    else:
+        shape = tuple(n for n in inner if n is not None)
+    if not 1 <= len(shape) <= 4 or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in shape):
+        raise MalformedError(where, "(batch, d) or (batch, channels, 1 to 3 extents)", shape)
+    return shape
+
+
+def _needed(file: OnnxFile) -> list[Any]:
+    """The nodes that the output depends on, in the file's order."""
+    wanted, kept = {file.output}, []
+    for node in reversed(file.nodes):
+        if wanted & set(node.output):
+            kept.append(node)
+            wanted |= set(node.input)
+    return kept[::-1]
+
+
+def _value(file: OnnxFile, env: dict[str, Any], name: str, where: str) -> Any:
+    if not name:
+        return None
+    if name not in env:
+        if not file.has_tensor(name):
+            raise MalformedError(where, "inputs computed before it", f"no value {printable(name)!r}")
+        env[name] = file.tensor(name)
+    return env[name]
+
+
+def _runner(file: OnnxFile, shape: tuple[int, ...]) -> tuple[Callable[[np.ndarray], np.ndarray] | None, str]:
+    """onnxruntime's evaluation of the file, if it is installed."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return None, ""
+
+    def run(x: np.ndarray) -> np.ndarray:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        session = onnxruntime.InferenceSession(str(file.path), options, providers=["CPUExecutionProvider"])
+        rows = x.reshape(len(x), *shape).astype(file.dtype)
+        batch = file.input_shape[0] or len(rows)
+        parts = []
+        for start in range(0, len(rows), batch):  # a fixed batch is filled with the last row
+            part = rows[start : start + batch]
+            full = np.concatenate([part, np.repeat(part[-1:], batch - len(part), axis=0)])
+            parts.append(session.run(None, {file.input: full})[0][: len(part)])
+        return np.concatenate(parts).astype(np.float64)
+
+    return run, f"onnxruntime {onnxruntime.__version__}"

@@ -1,0 +1,151 @@
+"""Floor 6: PyTorch modules -> Model, through torch.fx.
+
+Conventions.  The module is traced symbolically: modules of torch.nn are single operations, everything
+else is followed into its ``forward``.  Operations are recognised by exact type or identity, never by
+name, so that a subclass that overrides something is followed, not guessed.  Parameters are taken as
+stored.  What ``torch_operations`` does not know is refused by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from exactcnn.errors import MalformedError, MisuseError
+from exactcnn.interop.chain import require_chain
+from exactcnn.interop.extras import optional
+from exactcnn.interop.flow import Flow
+from exactcnn.interop.lowering import Lowering
+from exactcnn.interop.model import Model
+
+__all__ = ["from_torch"]
+
+
+def from_torch(module: Any, input_shape: Sequence[int], *, name: str | None = None) -> Model:
+    """The exact network that ``module`` describes, with its weights as stored (float16 to float64, bfloat16).
+
+    ``input_shape``: of one sample, (d,) or (C, *extents), without the batch axis.  The module must be in
+    evaluation mode and a chain of Conv1d/2d/3d, Linear, MaxPool, BatchNorm, Dropout, Flatten and known
+    activations, as modules or functions, in Sequential or a ``forward`` of its own.
+
+    Raises MalformedError (a ValueError) with one sentence for anything else, naming the operation, and
+    MisuseError for arguments that are not a module and a shape.
+    """
+    torch = optional("torch", "torch")
+    if not isinstance(module, torch.nn.Module):
+        raise MisuseError("module", "a torch.nn.Module", type(module).__name__)
+    shape = _shape(input_shape)
+    _require_plain(module)
+    chain = Lowering(name or type(module).__name__, shape)
+    _walk(torch, module, chain)
+    network, weights, notes, weight_notes = chain.finish()
+
+    def run(x: np.ndarray) -> np.ndarray:
+        dtype = _compute_dtype(torch, module)
+        with torch.no_grad():
+            device = next((p.device for p in module.parameters()), torch.device("cpu"))
+            outputs = module(torch.as_tensor(x.reshape(len(x), *shape)).to(device=device, dtype=dtype))
+        result: np.ndarray = outputs.detach().to(device="cpu", dtype=torch.float64).numpy()
+        return result
+
+    source = f"PyTorch module {type(module).__name__}"
+    return Model(network, weights, notes, weight_notes, source, run, f"PyTorch {torch.__version__}")
+
+
+def _shape(given: Any) -> tuple[int, ...]:
+    try:
+        shape = tuple(given)
+    except TypeError:
+        raise MisuseError("input_shape", "a sequence such as (1, 28, 28)", type(given).__name__) from None
+    if not 1 <= len(shape) <= 4 or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in shape):
+        raise MisuseError("input_shape", "(d,) or (channels, 1 to 3 extents), positive integers", shape)
+    return shape
+
+
+def _compute_dtype(torch: Any, module: Any) -> Any:
+    return next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
+
+
+def _require_plain(module: Any) -> None:
+    """What symbolic tracing would not see: hooks and replaced forwards."""
+    for path, part in module.named_modules():
+        where = path or type(module).__name__
+        if part._forward_hooks or part._forward_pre_hooks:
+            raise MalformedError(
+                where,
+                "a module without forward hooks (remove pruning and weight_norm, with torch.nn.utils.prune.remove "
+                "or remove_weight_norm)",
+                "a hook",
+            )
+        if "forward" in vars(part):
+            raise MalformedError(where, "the forward of its class", "a forward set on the instance")
+
+
+def _walk(torch: Any, module: Any, chain: Lowering) -> None:
+    from exactcnn.interop.torch_modules import Function
+    from exactcnn.interop.torch_operations import Operations
+    from exactcnn.interop.torch_tables import HARMLESS
+
+    fx = optional("torch.fx", "torch")
+
+    class Tracer(fx.Tracer):  # type: ignore[misc, name-defined]
+        def is_leaf_module(self, part: Any, path: str) -> bool:
+            return isinstance(part, Function) or bool(super().is_leaf_module(part, path))
+
+    try:
+        graph = Tracer().trace(module)
+    except Exception as error:  # whatever the module's own code raises when traced
+        raise MalformedError(
+            type(module).__name__,
+            "a module that torch.fx can trace, without decisions that depend on values (or export it to ONNX)",
+            str(error).partition("\n")[0] or type(error).__name__,
+        ) from None
+    nodes = list(graph.nodes)
+    output = next(node for node in nodes if node.op == "output")
+    needed = _needed(output)
+    operations = Operations(torch, module, chain, _compute_dtype(torch, module))
+    env: dict[Any, Any] = {}
+    inputs = [node for node in nodes if node.op == "placeholder" and node in needed]
+    if len(inputs) != 1:
+        raise MalformedError(
+            type(module).__name__, "a forward with one input that is used", f"{len(inputs)} inputs"
+        )
+    env[inputs[0]] = Flow(chain.version)
+    called: set[str] = set()
+    for node in nodes:
+        if node not in needed and node.op.startswith("call") and node.target not in HARMLESS:
+            # Its result is not used, but it may change a tensor in place (relu with inplace=True).
+            raise MalformedError(
+                str(node.name), "operations whose results are used", "one whose result is not"
+            )
+        if node not in needed or node is output or node is inputs[0]:
+            continue
+        args = fx.node.map_arg(node.args, env.__getitem__)
+        kwargs = fx.node.map_arg(node.kwargs, env.__getitem__)
+        if node.op == "call_module" and node.target in called:
+            chain.note(
+                f"{node.target} is used more than once; its copies are verified as layers with the same weights, and "
+                "statements about almost all or some weights let them differ."
+            )
+        called.add(str(node.target) if node.op == "call_module" else "")
+        env[node] = operations.apply(node, args, kwargs)
+    result = fx.node.map_arg(output.args[0], env.__getitem__)
+    if not isinstance(result, Flow):
+        raise MalformedError(
+            type(module).__name__, "a forward that returns one tensor", type(result).__name__
+        )
+    require_chain(result.version == chain.version, type(module).__name__)
+
+
+def _needed(output: Any) -> set[Any]:
+    """The nodes that the output depends on."""
+    found: set[Any] = {output}
+    stack = [output]
+    while stack:
+        for node in stack.pop().all_input_nodes:
+            if node not in found:
+                found.add(node)
+                stack.append(node)
+    return found

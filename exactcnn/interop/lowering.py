@@ -1,0 +1,204 @@
+"""Floor 6: the one list of layers that PyTorch modules and ONNX graphs are lowered to.
+
+Conventions.  A front end calls one method for each operation it meets, with weights in PyTorch's
+layout (filters (T, C/groups, *kernel), matrices (out, in)) as exact rationals.  ``units`` holds the
+number of the unit behind each element of PyTorch's tensor (without the batch axis): the input is
+numbered channel-major, everything above position-major (FORMAT.md 2.1), so flattening is a reshape of
+``units``, and the columns of a dense layer are permuted by it.
+
+What is not literally a layer of FORMAT.md is rewritten into an equal function and noted:
+* a scale and shift (batch normalisation) directly behind a convolution or dense layer is folded into it;
+  elsewhere it becomes a layer of its own, linear, with a diagonal matrix;
+* a grouped convolution is the full convolution whose other weights are 0;
+* a nondecreasing activation behind a max-pooling goes below it: max and sigma commute then.
+Everything else is refused with MalformedError, naming the operation and what to do.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from exactcnn.arithmetic.rationals import RationalArray
+from exactcnn.errors import MalformedError
+from exactcnn.interop.affine import AffineChain
+from exactcnn.interop.exact_arrays import plus, times
+from exactcnn.interop.rounding import nearest_scale
+from exactcnn.network.activations import Activation
+from exactcnn.network.layers import Window
+
+__all__ = ["Lowering"]
+
+_NONDECREASING = {
+    "relu", "leaky_relu", "identity", "sigmoid", "tanh", "softplus", "elu", "arctan", "sigmoid2",
+}  # fmt: skip
+
+
+class Lowering(AffineChain):
+    """The operations of PyTorch and ONNX as layers, each by one method."""
+
+    def convolution(
+        self,
+        where: str,
+        weight: RationalArray,
+        bias: RationalArray | None,
+        stride: tuple[int, ...],
+        padding: tuple[int, ...],
+        dilation: tuple[int, ...],
+        groups: int = 1,
+    ) -> None:
+        """A convolution with zero padding; ``weight`` (T, C/groups, *kernel), ``bias`` (T,) or None."""
+        if not 3 <= weight.ndim <= 5 or 0 in weight.shape:
+            raise MalformedError(f"{where}.weight", "shape (filters, channels, 1 to 3 axes)", weight.shape)
+        axes, T = weight.ndim - 2, weight.shape[0]
+        self.require_image(where, axes)
+        if groups < 1 or T % groups or weight.shape[1] * groups != self.state.channels:
+            raise MalformedError(
+                f"{where}.weight",
+                f"filters over the {self.state.channels} channels of its input, in equal groups",
+                f"shape {weight.shape} with {groups} groups",
+            )
+        if bias is not None and bias.shape != (T,):
+            raise MalformedError(f"{where}.bias", f"shape {(T,)}", bias.shape)
+        kernel = weight.shape[2:]
+        self.require_size(where, T * self.state.channels * int(np.prod(kernel)))
+        if groups > 1:
+            weight = _ungrouped(weight, groups)
+            self.note(
+                f"{where}: its {groups} groups are verified as the full convolution whose other weights are 0, "
+                "the same function; statements about almost all, some or no weights speak of the full "
+                "convolution, and patches hold all channels."
+            )
+        W = weight.numerators.reshape(T, -1).T
+        self.append(
+            where, "conv", Window(kernel, stride, padding, dilation), T,
+            RationalArray.from_integers(np.ascontiguousarray(W), weight.denominator),
+            bias, "none" if bias is None else "filter",
+        )  # fmt: skip
+
+    def dense(self, where: str, weight: RationalArray, bias: RationalArray | None) -> None:
+        """A fully connected layer; ``weight`` (out, in), columns in PyTorch's order; ``bias`` (out,) or None."""
+        if len(self.shape) != 1:
+            raise MalformedError(
+                where, "a flat input (put Flatten before it)", f"an input of shape {self.shape}"
+            )
+        if weight.ndim != 2 or weight.shape[1] != self.units.size or 0 in weight.shape:
+            raise MalformedError(f"{where}.weight", f"shape (out, {self.units.size})", weight.shape)
+        out = weight.shape[0]
+        if bias is not None and bias.shape != (out,):
+            raise MalformedError(f"{where}.bias", f"shape {(out,)}", bias.shape)
+        self.require_size(where, weight.numerators.size)
+        W = np.empty((self.units.size, out), dtype=weight.numerators.dtype)
+        W[self.units] = weight.numerators.T  # column j of PyTorch's matrix belongs to unit units[j]
+        self.append(
+            where, "dense", None, out, RationalArray.from_integers(W, weight.denominator),
+            bias, "none" if bias is None else "unit",
+        )  # fmt: skip
+
+    def maxpool(
+        self,
+        where: str,
+        kernel: tuple[int, ...],
+        stride: tuple[int, ...],
+        padding: tuple[int, ...],
+        dilation: tuple[int, ...],
+        ceil: bool = False,
+    ) -> None:
+        """Max-pooling of each channel; padding is -infinity.  ``ceil``: round extents up, where it matters
+        refused."""
+        self.require_image(where, len(kernel))
+        window = (self.state.extents, kernel, stride, padding, dilation)
+        if ceil:
+            rests = [(e + 2 * p - d * (k - 1) - 1) % s for e, k, s, p, d in zip(*window, strict=True)]
+            if any(rests):
+                raise MalformedError(
+                    where, "ceil_mode off, or windows that fit (crop or pad the input)", "ceil_mode on"
+                )
+        self.append(where, "maxpool", Window(kernel, stride, padding, dilation), 1, None, None, "none")
+
+    def flatten(self, where: str) -> None:
+        """All axes but the batch become one, in PyTorch's order (row-major)."""
+        self.reshape(where, (self.units.size,))
+
+    def reshape(self, where: str, shape: tuple[int, ...]) -> None:
+        """Flat, or channels and extents again as they were; MalformedError for any other shape."""
+        image = (self.state.channels, *self.state.extents)
+        if shape not in (self.shape, (self.units.size,), image):
+            raise MalformedError(
+                where,
+                f"a reshape to (batch, {self.units.size}) or (batch, {', '.join(map(str, image))}) (give the input in "
+                "the shape that the first layer needs)",
+                f"shape {shape} of a tensor {self.shape}, without the batch",
+            )
+        self.units = self.units.reshape(shape)
+        self.version += 1
+
+    def activate(self, where: str, record: Any) -> None:
+        """An activation by FORMAT.md's ACTIVATION; see the module's docstring for where it goes."""
+        activation = Activation.from_json(record, where)
+        self.version += 1
+        if self.drafts and self.drafts[-1].linear:
+            self.drafts[-1].activation = activation
+            return
+        below = next((d for d in reversed(self.drafts) if d.W is not None), None)
+        if below is not None and below.linear and activation.name in _NONDECREASING:
+            below.activation = activation
+            self.note(
+                f"{where}: {activation} stands behind a max-pooling and is verified before it, in layer "
+                f"{below.layer.index}; it is nondecreasing, so the values behind the pooling are the same."
+            )
+            return
+        self.elementwise(where, None, None)
+        self.drafts[-1].activation = activation
+
+    def batch_norm(
+        self,
+        where: str,
+        gamma: RationalArray | None,
+        beta: RationalArray | None,
+        mean: RationalArray,
+        variance: RationalArray,
+        eps: Fraction,
+    ) -> None:
+        """gamma (z - mean) / sqrt(variance + eps) + beta, each of length C, with the scale rounded to float64.
+
+        The shift beta - mean * scale is exact for that scale.
+        """
+        channels = self.shape[0]
+        for label, array in (("weight", gamma), ("bias", beta), ("mean", mean), ("var", variance)):
+            if array is not None and array.shape != (channels,):
+                raise MalformedError(f"{where}.{label}", f"shape {(channels,)}", array.shape)
+        gammas = [Fraction(1)] * channels if gamma is None else gamma.to_fractions()
+        pairs = [
+            nearest_scale(g, v + eps, f"{where}[{c}]")
+            for c, (g, v) in enumerate(zip(gammas, variance.to_fractions(), strict=True))
+        ]
+        scale = RationalArray.from_fractions([value for value, _ in pairs], where)
+        minus = RationalArray.from_integers([-1])
+        shift = times(times(mean, scale), minus)
+        if beta is not None:
+            shift = plus(shift, beta)
+        rounded = sum(not exact for _, exact in pairs)
+        if rounded:
+            self.weight_notes.append(
+                f"{where}: {rounded} of its {channels} scales gamma/sqrt(var + eps) are irrational or longer than "
+                "float64; the network verified is the one with the float64 nearest to each, all else exact."
+            )
+        self.affine(where, _aligned(scale, self.shape), _aligned(shift, self.shape))
+
+
+def _aligned(vector: RationalArray, shape: tuple[int, ...]) -> RationalArray:
+    """(C,) as (C, 1, .., 1), to be broadcast against ``shape``."""
+    return vector.reshape(-1, *(1,) * (len(shape) - 1))
+
+
+def _ungrouped(weight: RationalArray, groups: int) -> RationalArray:
+    """(T, C/groups, *kernel) as (T, C, *kernel), filled with zeros."""
+    T, inner = weight.shape[:2]
+    full = np.zeros((T, inner * groups, *weight.shape[2:]), dtype=weight.numerators.dtype)
+    for group in range(groups):
+        rows = slice(group * T // groups, (group + 1) * T // groups)
+        full[rows, group * inner : (group + 1) * inner] = weight.numerators[rows]
+    return RationalArray.from_integers(full, weight.denominator)

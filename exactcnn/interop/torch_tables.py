@@ -1,0 +1,140 @@
+"""Floor 6: which handler of ``torch_operations`` takes which function, method or module of PyTorch.
+
+Conventions.  Functions by identity, modules by exact type: what is not in a table is not known, and a subclass
+is not its parent.
+"""
+
+from __future__ import annotations
+
+import builtins
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from exactcnn.interop.flow import FORMULAS, Flow
+from exactcnn.interop.torch_modules import Function
+
+__all__ = ["HARMLESS", "MODES", "function_table", "method_table", "module_table"]
+
+# Operations that change nothing, so that nobody need use their results.
+HARMLESS = {"size", "dim", builtins.getattr, operator.getitem}
+# Modules that mean something else while training.
+MODES = {
+    *("Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout"),
+    *("BatchNorm1d", "BatchNorm2d", "BatchNorm3d"),
+}
+
+
+def function_table(torch: Any, O: Any) -> dict[Any, Callable[..., Any]]:  # noqa: E741
+    """Functions of PyTorch and Python -> handlers (operations, where, *args, **kwargs); ``O`` is their class."""
+    F = torch.nn.functional
+    table: dict[Any, Callable[..., Any]] = {}
+
+    def simple(record: Any) -> Callable[..., Any]:
+        return lambda self, where, x, inplace=False: self.activation(where, x, record)
+
+    for name, functions in {
+        "relu": (F.relu, torch.relu, F.relu_, torch.relu_),
+        "sigmoid": (F.sigmoid, torch.sigmoid),
+        "tanh": (F.tanh, torch.tanh),
+        "silu": (F.silu,),
+        "arctan": (torch.atan, torch.arctan),
+        "square": (torch.square,),
+        "softsign": (F.softsign,),
+    }.items():
+        table |= dict.fromkeys(functions, simple(FORMULAS.get(name, name)))
+    table |= dict.fromkeys((F.conv1d, F.conv2d, F.conv3d, torch.conv1d, torch.conv2d, torch.conv3d), O.conv)
+    for axes, pools in enumerate(
+        (
+            (F.max_pool1d, torch.max_pool1d),
+            (F.max_pool2d, torch.max_pool2d),
+            (F.max_pool3d, torch.max_pool3d),
+        ),
+        start=1,
+    ):
+        table |= dict.fromkeys(pools, _with_axes(axes))
+    table |= {F.linear: O.linear, F.batch_norm: O.batch_norm, F.gelu: O.gelu, F.leaky_relu: O.leaky_relu}
+    table |= {F.softplus: O.softplus, F.elu: O.elu, torch.flatten: O.flatten, torch.reshape: O.reshape}
+    table |= dict.fromkeys((F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, F.alpha_dropout), O.dropout)
+    table |= {operator.getitem: O.item, builtins.getattr: O.get_attribute, operator.floordiv: O.integers}
+    table |= dict.fromkeys((torch.pow, operator.pow), O.power)
+    for kind, functions in {
+        "add": (operator.add, operator.iadd, torch.add),
+        "sub": (operator.sub, operator.isub, torch.sub, torch.subtract),
+        "mul": (operator.mul, operator.imul, torch.mul, torch.multiply),
+        "div": (operator.truediv, torch.div, torch.divide, torch.true_divide),
+    }.items():
+        table |= dict.fromkeys(functions, _arithmetic(kind))
+    return table
+
+
+def module_table(torch: Any, operations: Any) -> dict[Any, Callable[[str, Any], Any]]:
+    """Exact types of modules -> handlers (where, module)."""
+    nn = torch.nn
+
+    def here() -> Flow:
+        return Flow(operations.chain.version)
+
+    def simple(record: Any) -> Callable[[str, Any], Any]:
+        return lambda where, part: operations.activation(where, here(), record)
+
+    table: dict[Any, Callable[[str, Any], Any]] = {
+        nn.Linear: lambda where, m: operations.linear(where, here(), m.weight, m.bias),
+        nn.Flatten: lambda where, m: operations.flatten(where, here(), m.start_dim, m.end_dim),
+        nn.Unflatten: lambda where, m: operations.unflatten(where, here(), m.dim, m.unflattened_size),
+        nn.LeakyReLU: lambda where, m: operations.leaky_relu(where, here(), m.negative_slope),
+        nn.Softplus: lambda where, m: operations.softplus(where, here(), m.beta, m.threshold),
+        nn.ELU: lambda where, m: operations.elu(where, here(), m.alpha),
+        nn.GELU: lambda where, m: operations.gelu(where, here(), m.approximate),
+        nn.ReLU: simple("relu"),
+        nn.Sigmoid: simple("sigmoid"),
+        nn.Tanh: simple("tanh"),
+        nn.SiLU: simple("silu"),
+        nn.Softsign: simple(FORMULAS["softsign"]),
+    }
+    table |= dict.fromkeys((nn.Conv1d, nn.Conv2d, nn.Conv3d), operations.conv_module)
+    table |= dict.fromkeys((nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d), operations.batch_norm_module)
+    for axes, pool in enumerate((nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d), start=1):
+        table[pool] = lambda where, m, axes=axes: operations.max_pool(  # type: ignore[misc]
+            axes,
+            where,
+            here(),
+            m.kernel_size,
+            m.stride,
+            m.padding,
+            m.dilation,
+            m.ceil_mode,
+            m.return_indices,
+        )
+    table[Function] = lambda where, m: operations.activation(where, here(), m.name)
+    drops = (
+        nn.Dropout,
+        nn.Dropout1d,
+        nn.Dropout2d,
+        nn.Dropout3d,
+        nn.AlphaDropout,
+        nn.FeatureAlphaDropout,
+    )
+    return table | dict.fromkeys((*drops, nn.Identity), lambda where, m: None)
+
+
+def method_table(O: Any) -> dict[str, Callable[..., Any]]:  # noqa: E741
+    """Methods of tensors that are no functions of the same name -> handlers."""
+    return {
+        "size": O.size,
+        "view": O.reshape,
+        "reshape": O.reshape,
+        "flatten": O.flatten,
+        "contiguous": O.keep,
+        "clone": O.keep,
+        "detach": O.keep,
+        "relu_": lambda self, where, x: self.activation(where, x, "relu"),
+    }
+
+
+def _arithmetic(kind: str) -> Callable[..., Any]:
+    return lambda self, where, a, b, **kwargs: self.arithmetic(kind, where, a, b, **kwargs)
+
+
+def _with_axes(axes: int) -> Callable[..., Any]:
+    return lambda self, where, *args, **kwargs: self.max_pool(axes, where, *args, **kwargs)
