@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 PROVED, REFUTED, BAD_INPUT, UNDECIDED, INTERNAL, BROKEN_PIPE = 0, 1, 2, 3, 70, 141
 _EXIT = {"proved": PROVED, "refuted": REFUTED, "undecided": UNDECIDED}
+# Statements whose explicit weights --save-weights keeps.
+_EXHIBITING = ("theorem-3.4", "corollary-3.6", "zero-loss-exists")
 # Statements shown next to the one asked for, as the theory's hypotheses.
 _HYPOTHESES = ("structure", "assumption-2.4", "assumption-3.1", "assumption-3.2")
 # Patch entries above which comparing all patches (3.1) takes longer than a newcomer waits.
@@ -64,8 +66,8 @@ def _statement_help() -> str:
         "A statement to decide (repeatable), or 'all': rank, structure, assumption-2.4, lemma-2.5, "
         "assumption-3.1, assumption-3.2, lifted-rank, theorem-3.4, theorem-3.5, extension-a, extension-b, "
         "corollary-3.6, lemma-4.2, lemma-4.3, s-k, loss, critical-point, local-minimum, "
-        "critical-point-nearby, theorem-4.4, theorem-4.5, "
-        "zero-loss-nearby, assumption-4.1. Default: rank."
+        "critical-point-nearby, theorem-4.4, theorem-4.5, corollary-4.6, extension-c, "
+        "zero-loss-exists, zero-loss-nearby, assumption-4.1. Default: rank."
     )
 
 
@@ -110,8 +112,8 @@ def verify(
     save_weights: Annotated[
         Path | None,
         typer.Option(
-            help="Write the weights that prove theorem-3.4, or that interpolate by corollary-3.6, to this "
-            ".json file, for --weights."
+            help="Write the weights that prove theorem-3.4 or zero-loss-exists, or that interpolate by "
+            "corollary-3.6, to this .json file, for --weights."
         ),
     ] = None,
     hypotheses: Annotated[
@@ -261,19 +263,23 @@ def _require_saveable(path: Path, asked: list[str]) -> None:
     from exactcnn.errors import MalformedError
 
     require_writable(path, "save-weights")
-    if not {"theorem-3.4", "corollary-3.6"} & set(asked):
-        expected = "statement theorem-3.4 or corollary-3.6 among those asked for"
+    if not set(_EXHIBITING) & set(asked):
+        expected = f"statement {' or '.join(_EXHIBITING)} among those asked for"
         raise MalformedError("save-weights", expected, ", ".join(asked))
     if path.suffix.lower() != ".json":
         raise MalformedError("save-weights", "a file name ending in .json", repr(path.name))
 
 
 def _save_weights(instance: Instance, findings: list[Finding], path: Path) -> str | None:
-    """Write the explicit parameters of theorem-3.4 or corollary-3.6 if there are any."""
+    """Write the explicit parameters of one of ``_EXHIBITING`` if there are any."""
     from exactcnn.statements.composite import Composite
     from exactcnn.statements.corollary_3_6 import Interpolating
+    from exactcnn.statements.zero_loss_exists import ZeroLoss
 
     for finding in findings:
+        if isinstance(finding.evidence, ZeroLoss) and finding.evidence.line is not None:
+            finding.evidence.line.weights.save(path)
+            return str(path)
         if isinstance(finding.evidence, Interpolating) and finding.evidence.weights_found is not None:
             finding.evidence.weights_found.save(path)
             return str(path)
@@ -281,7 +287,7 @@ def _save_weights(instance: Instance, findings: list[Finding], path: Path) -> st
         if finding.statement == "theorem-3.4" and explicit:
             (finding.evidence.weights or instance.need_weights()).save(path)
             return str(path)
-    names = " and ".join(n for n in ("theorem-3.4", "corollary-3.6") if n in {f.statement for f in findings})
+    names = " and ".join(n for n in _EXHIBITING if n in {f.statement for f in findings})
     typer.echo(f"no weights written: {names} exhibits none here", err=True)
     return None
 

@@ -564,6 +564,27 @@ def test_interpolating_weights_are_saved(run):
     assert "no weights written: corollary-3.6" in bare.err
 
 
+def test_zero_loss_weights_are_saved(run):
+    """zero-loss-exists writes weights with multiples of ln 2; with them the loss is exactly 0, in S_1."""
+    layers = [
+        {"kind": "conv", "filters": 3, "kernel": 2, "activation": "relu"},
+        {"kind": "dense", "units": 3, "activation": "sigmoid"},
+        {"kind": "dense", "units": 2},
+    ]
+    Path("net.json").write_text(json.dumps({"input": [4], "layers": layers}))
+    x = np.array([[1, 2, 0, 3], [0, 1, 1, 2], [5, 4, 4, 0]], dtype=np.uint8)
+    np.savez("labelled.npz", x=x, y=np.array([0, 1, 1]))
+    call = ["verify", "net.json", "--data", "labelled.npz", "--no-hypotheses", "--layer", "1"]
+    found = run(
+        *call, "--statement", "zero-loss-exists", "--save-weights", "w.json", "--certificate", "c.json"
+    )
+    assert (found.code, found.err) == (0, "")
+    assert run("check", "c.json").code == 0
+    after = run(*call, "--weights", "w.json", "--statement", "s-k", "--statement", "theorem-4.5", "--json")
+    assert [entry["verdict"] for entry in after.json["findings"]] == ["proved", "proved"]
+    assert after.json["findings"][1]["evidence"]["zero_loss"] is True
+
+
 @pytest.mark.parametrize(
     "arguments, sentence",
     [

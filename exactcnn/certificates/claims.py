@@ -40,6 +40,7 @@ from exactcnn.statements.almost_everywhere import AlmostEverywhere, NestedMinor
 from exactcnn.statements.assumption_3_1 import PatchCollision
 from exactcnn.statements.assumption_3_2 import ActivationEvidence
 from exactcnn.statements.assumption_4_1 import ClausesOfAssumption41
+from exactcnn.statements.at_point import AtPoint
 from exactcnn.statements.composite import Composite
 from exactcnn.statements.critical_point import ExactPoint
 from exactcnn.statements.extension_b import GenericData
@@ -92,7 +93,20 @@ def _composite(evidence: Composite, finding: Finding, instance: Instance) -> Pen
     }
     if finding.statement == "theorem-3.4":
         claim["weights"] = None if evidence.weights is None else evidence.weights.to_json(evidence.layer)
+    if isinstance(evidence, AtPoint):
+        claim |= _at_point(evidence, instance)
     return Pending(claim, None, made, evidence.weights)
+
+
+def _at_point(evidence: AtPoint, instance: Instance) -> dict[str, Any]:
+    depth = instance.network.depth
+    fields: dict[str, Any] = {
+        "weights": None if evidence.weights is None else evidence.weights.to_json(depth),
+        "missing": list(evidence.missing),
+    }
+    if evidence.v is not None and evidence.rows is not None:
+        fields |= {"v": [rational_text(q) for q in evidence.v], "rows": list(evidence.rows)}
+    return fields
 
 
 def needs_samples(evidence: Any) -> bool:

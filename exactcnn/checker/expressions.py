@@ -1,9 +1,10 @@
-"""User-defined activations (FORMAT.md, 2 and 5.1): an expression in t, parsed and evaluated on intervals."""
+"""User-defined activations (FORMAT.md, 2 and 5.1): an expression in t, parsed, evaluated on intervals and over Q."""
 
 import re
 from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
+from math import isqrt
 from typing import Any
 
 from .intervals import INCREASING, Interval, over, pi, plus, rational, rising, squared, tanh, times
@@ -137,3 +138,35 @@ def power(x: Interval, n: int, w: int) -> Interval:
         return 1 << w, 1 << w
     half = power(squared(x, w), n // 2, w)
     return times(half, x, w) if n % 2 else half
+
+
+# Outer functions where they are rational: the argument, the value and the derivative there.
+SPECIAL = {"exp": (0, 1, 1), "log": (1, 0, 1), "tanh": (0, 0, 1), "atan": (0, 0, 1)}
+
+
+def exact(tree: Tree, t: Fraction, path: str) -> tuple[Fraction, Fraction]:
+    """The value and the derivative at a rational t, by dual numbers over Q; Rejected where they are not known."""
+    op = tree[0]
+    if op == "**" and tree[1] == ("exp", ("num", 1)):
+        op, tree = "exp", ("exp", tree[2])
+    if op in ("num", "t"):
+        return (t, Fraction(1)) if op == "t" else (tree[1], Fraction(0))
+    pairs = [exact(part, t, path) for part in (tree[1:2] if op == "**" else tree[1:])]
+    (x, dx), (y, dy) = (*pairs, *pairs)[:2] if pairs else ((t, t), (t, t))
+    n, root, found = constant(tree[2]) if op == "**" else Fraction(-1), Fraction(0), None
+    if op in ("+", "neg"):
+        found = (x + y, dx + dy) if op == "+" else (-x, -dx)
+    elif op == "*":
+        found = x * y, dx * y + x * dy
+    elif op == "/" and y:
+        found = x / y, (dx * y - x * dy) / (y * y)
+    elif op == "**" and n is not None and n.denominator == 1 and abs(n) <= 64 and (x or n >= 0):
+        found = x ** int(n), n * x ** int(n - 1) * dx if n else Fraction(0)
+    elif op == "sqrt" and x > 0:
+        root = Fraction(isqrt(x.numerator), isqrt(x.denominator))
+        found = (root, dx / (2 * root)) if root * root == x else None
+    elif op in SPECIAL and x == SPECIAL[op][0]:
+        found = Fraction(SPECIAL[op][1]), SPECIAL[op][2] * dx
+    if found is None or any(max(q.numerator.bit_length(), q.denominator.bit_length()) > 2**14 for q in found):
+        raise Rejected(f"{path}: custom has no value and derivative there that are known to be rational")
+    return found

@@ -302,8 +302,13 @@ SIMPLE |= {"loss": {"verdict": choice("proved"), **POINT},
            "critical-point": {**DECIDED, **POINT, "partial": maybe(record(PARTIAL))},
            "local-minimum": LOCAL, "critical-point-nearby": CRITICAL}
 PARTS = array(tagged("statement", SIMPLE), 1)
-CLAIM = tagged("statement", {**SIMPLE, "lemma-4.2": {**ABOUT, "parts": PARTS}, "s-k": {**ABOUT, "parts": PARTS},
-                             "corollary-3.6": {**ABOUT, "parts": PARTS}, "zero-loss-nearby": NEARBY,
+HYPOTHESES = ("no-pooling-above", "linear-output", "slopes-without-zeros", "pyramid", "dense-above", "fully-connected")
+AT_POINT = {**ABOUT, "weights": maybe(WEIGHTS), "missing": array(choice(*HYPOTHESES)), "parts": PARTS}
+THERE = dict.fromkeys(("theorem-4.4", "theorem-4.5", "corollary-4.6", "zero-loss-exists"), AT_POINT)
+THERE["extension-c"] = {**AT_POINT, "v": array(number, 1), "rows": INDICES}
+CLAIM = tagged("statement", {**SIMPLE, **THERE, "lemma-4.2": {**ABOUT, "parts": PARTS},
+                             "s-k": {**ABOUT, "parts": PARTS}, "corollary-3.6": {**ABOUT, "parts": PARTS},
+                             "zero-loss-nearby": NEARBY,
                              "theorem-3.4": {**ABOUT, "weights": maybe(WEIGHTS), "parts": PARTS}})
 CERTIFICATE = record({
     "format": choice("exactcnn-certificate"), "version": integer(1, 1),

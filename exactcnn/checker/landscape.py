@@ -10,6 +10,7 @@ from itertools import zip_longest
 from typing import Any
 
 from .evidence import Context, Fields, equal, require
+from .expressions import exact, parse
 from .instance import Layer, bias_sizes
 from .intervals import ln2
 from .outcome import Rejected, show
@@ -73,6 +74,9 @@ class Exact:
         if name in ("relu", "leaky_relu"):
             side, slope = sign(t), trimmed([spec.get("slope", Fraction(0))])
             return (t, one) if side > 0 else (self.mul(t, slope), slope if side else None)
+        if name == "custom" and len(t) < 2:
+            there = exact(parse(spec["expression"]), t[0] if t else Fraction(0), path)
+            return trimmed([there[0]]), trimmed([there[1]])
         require(name in ("sigmoid", "tanh", "sigmoid2"), path, f"{name} has no exact values")
         c0, c1 = [*t, Fraction(0), Fraction(0)][:2]
         n, other = (c0, c1) if name == "sigmoid2" else (c1, c0)
@@ -100,6 +104,7 @@ class Surface:
         work = count * sum(layer.units * layer.patch_length for layer in layers)
         instance.budget.spend(cost * work, path)
         self.layers, self.point, self.F, self.slopes = layers, point, list[Any](), list[Any]()
+        self.felt = set[int]()  # layers l with dPhi/dG_l not 0, once the gradient is computed
         self.gathers = [layer.patches(instance.budget) for layer in layers]
         for layer, entry in zip(layers, point, strict=True):
             self.fits(layer, entry)
@@ -169,6 +174,7 @@ class Surface:
                         back[i][mark[0]] = numbers.add(back[i][mark[0]], d)
                         continue
                     delta = numbers.mul(d, mark)
+                    self.felt |= {layer.number} if delta else set()
                     if db:
                         place = h if layer.spec["bias"] == "unit" else t
                         db[place] = numbers.add(db[place], delta)

@@ -5,15 +5,18 @@ Rejected when the evidence does not establish the claim.
 """
 
 from dataclasses import replace
+from typing import Any
 
 from .assumptions import architecture, growth, separation, structure
 from .everywhere import almost_everywhere, generic_data
 from .evidence import Context, Fields, equal, require
 from .generic import generic_rank
+from .grammar import THERE
 from .instance import check_weights
-from .landscape import critical, loss
+from .landscape import critical, exact_surface, loss
 from .minima import critical_nearby, local_minimum
 from .nearby import zero_loss
+from .points import failing, injective, tied
 from .ranks import rank
 
 
@@ -23,7 +26,7 @@ def check_claim(context: Context, claim: Fields, raw: Fields, path: str) -> str:
               "theorem-3.5": almost_everywhere, "extension-a": almost_everywhere, "theorem-3.4": existence,
               "lemma-4.2": complement, "s-k": membership, "loss": loss, "critical-point": critical,
               "corollary-3.6": interpolation, "zero-loss-nearby": zero_loss, "local-minimum": local_minimum,
-              "critical-point-nearby": critical_nearby}
+              "critical-point-nearby": critical_nearby, **dict.fromkeys(THERE, at_point)}
     if claim["statement"] in minors:
         return minors[claim["statement"]](context, claim, raw, path)
     rule = {"assumption-3.1": separation, "assumption-3.2": growth, "structure": structure,
@@ -31,15 +34,21 @@ def check_claim(context: Context, claim: Fields, raw: Fields, path: str) -> str:
     return rule(context.instance, claim, path)
 
 
+def with_weights(context: Context, weights: Any, raw: Fields) -> Context:
+    """The instance with these weights in place of its own, unless they are None."""
+    if weights is None:
+        return context
+    check_weights(weights, context.instance.layers)
+    raw_instance = {**context.raw_instance, "weights": raw["weights"]}
+    return replace(context, instance=replace(context.instance, weights=weights), raw_instance=raw_instance)
+
+
 def existence(context: Context, claim: Fields, raw: Fields, path: str) -> str:
     """Theorem 3.4: explicit parameters, or almost all of them; refuted where nothing can help."""
     instance, weights, parts = context.instance, claim["weights"], claim["parts"]
     layer, count, k = instance.layer(claim["layer"], path), len(instance.samples().rows), claim["layer"]
     equal(claim, path, samples=count, width=layer.units)
-    if weights is not None:
-        check_weights(weights, instance.layers)
-        raw_instance = {**context.raw_instance, "weights": raw["weights"]}
-        context = replace(context, instance=replace(instance, weights=weights), raw_instance=raw_instance)
+    context = with_weights(context, weights, raw)
     lifted = {each.number for each in instance.layers[:k] if each.kind != "maxpool"}
     found = {(part["statement"], part["verdict"], part.get("layer")) for part in parts}
     if claim["verdict"] == "refuted":
@@ -112,3 +121,45 @@ def interpolation(context: Context, claim: Fields, raw: Fields, path: str) -> st
     reason = check_claim(context, part, raw["parts"][0], f"{path}.parts[0]")
     every = "every target" if claim["verdict"] == "proved" else "not every target"
     return f"{every} in R^({count} x {top.units}) is reached by some weights of layer {k + 1}: {reason}"
+
+
+def at_point(context: Context, claim: Fields, raw: Fields, path: str) -> str:
+    """A point in S_k (extension-c: in its larger set), its loss and gradient, and whether the conclusion holds."""
+    context = with_weights(context, claim["weights"], raw)
+    instance, parts, k, name = context.instance, claim["parts"], claim["layer"], claim["statement"]
+    layer, last, here = instance.layer(k, path), parts[-1], f"{path}.parts[{len(parts) - 1}]"
+    equal(claim, path, samples=len(instance.samples().rows), width=layer.units)
+    require(k < len(instance.layers), path + ".layer", f"layer {k} is the last one")
+    above = instance.layers[k + 1 : -1 if name == "extension-c" else None]
+    require(all(each.kind != "maxpool" for each in above), path, "a pooling layer above has no U")
+    found = {(part["statement"], part["verdict"], part.get("layer")) for part in parts[:-1]}
+    needed = {("rank", "proved", k)} | {("lifted-rank", "proved", each.number) for each in above}
+    require(needed <= found, path, f"the parts do not put the point into S_{k}")
+    wanted = "loss" if name == "zero-loss-exists" else "critical-point"
+    require(last["statement"] == wanted, here, f"the last part must be {wanted}")
+    reasons = [check_claim(context, part, raw["parts"][n], f"{path}.parts[{n}]") for n, part in enumerate(parts)]
+    tied(instance, last["point"], k, above, here)
+    surface, zero = exact_surface(context, last, here), not last["value"]
+    surface.gradient()
+    below, top = instance.layers[k], instance.layers[-1]
+    flat = k + 1 not in surface.felt if name == "theorem-4.4" else last["verdict"] == "proved"
+    holds = zero == flat if name == "theorem-4.4" else zero or not flat
+    premise = f"the point lies in S_{k}"
+    if name == "theorem-4.4":
+        require(below.kind != "maxpool", path, f"layer {k + 1} is max-pooling and has no U")
+    if name == "zero-loss-exists":
+        holds = zero
+        require(zero, here, "the loss is not 0")
+    if name == "extension-c":
+        linear = top.kind == "dense" and top.activation == {"name": "identity"} and top.spec["bias"] != "none"
+        require(linear and k <= top.number - 2, path, "a linear output layer with biases above layer k + 1 is needed")
+        injective(instance, claim, last, path)
+        premise = f"Y v = 1, U_{top.number} is injective on v's complement, the layers below are as in S_{k}"
+    equal(claim, path, verdict="proved" if holds else "refuted")
+    foreign = {"theorem-4.4": {"dense-above", "fully-connected"}, "corollary-4.6": set[str]()}
+    unmet = failing(instance, surface, k) - foreign.get(name, {"fully-connected"})
+    require(set(claim["missing"]) <= unmet, path + ".missing", "one of these hypotheses is not known to fail")
+    require(holds or bool(claim["missing"]), path + ".missing", "refuted, but no hypothesis is named")
+    why = "" if holds else f", as it may where {', '.join(claim['missing'])} fails"
+    about = "there the loss is 0" if wanted == "loss" else f"{name}'s conclusion {'holds' if holds else 'fails'} there"
+    return f"{premise}; {about}{why}: {'; '.join(reasons)}"

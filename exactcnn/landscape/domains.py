@@ -6,7 +6,8 @@ else (``derivatives``) is additions and multiplications of whatever objects it i
 * ``ExactDomain``: Q[ln 2], polynomials in ln 2 over Q (flint.fmpq_poly).  ln 2 is transcendental, so a
   number is 0 exactly if its coefficients are; signs of others are found by balls, which must separate
   them from 0 at some precision.  sigmoid, tanh and sigmoid2 have values there only at special points
-  (sigmoid(n ln 2) = 2^n / (1 + 2^n), sigmoid2(n) the same, all three at 0); elsewhere UndecidedError.
+  (sigmoid(n ln 2) = 2^n / (1 + 2^n), sigmoid2(n) the same, all three at 0), a user's expression at rational
+  points where value and derivatives are rational; elsewhere UndecidedError.
 * ``ComplexBallDomain``: flint.acb balls, for Cauchy's estimates.
 * ``BallDomain``: flint.arb balls at the precision of ``flint.ctx``, for every built-in activation.
 
@@ -131,6 +132,9 @@ class ExactDomain:
             return (t, one, zero) if sign > 0 else (t * below, below, zero)
         if name in ("sigmoid", "tanh", "sigmoid2"):
             return self._logistic(name, t)
+        if activation.expression is not None and len(t.coefficients) <= 1:
+            value, first, second = activation.rational_jet((*t.coefficients, Fraction(0))[0])
+            return ln_two(value), ln_two(first), ln_two(second)
         raise UndecidedError(f"{activation} has no exact values here; balls do")
 
     def _logistic(self, name: str, t: LnTwo) -> Jet:

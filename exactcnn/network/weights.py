@@ -149,7 +149,7 @@ class Weights:
         )
 
     def to_json(self, upto: int) -> dict[str, Any]:
-        """FORMAT.md section 4; given weights of layers above ``upto`` are left out (null).
+        """FORMAT.md section 4; given weights of layers above ``upto``, or with ln 2 in them, are left out (null).
 
         A checker draws uniform weights from their seed itself; those of other laws are given.
         """
@@ -157,7 +157,7 @@ class Weights:
             return {"kind": "seed", "seed": json_integer(self.origin.seed), "bits": self.origin.bits}
         listed: list[Any] = []
         for index, entry in enumerate(self.layers, start=1):
-            if entry is None or index > upto:
+            if entry is None or index > upto or not entry.rational:
                 listed.append(None)
                 continue
             W, b = entry.W, entry.b

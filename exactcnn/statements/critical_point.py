@@ -172,6 +172,7 @@ def kink_words(surface: Surface) -> str:
 
 
 def first_nonzero(surface: Surface, *, exact: bool) -> Partial | None:
+    """The first partial derivative that is not 0 (``exact``), or whose ball excludes 0; None if there is none."""
     for k, entry in enumerate(surface.gradient, 1):
         if entry is None:
             continue

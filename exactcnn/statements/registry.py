@@ -12,20 +12,24 @@ from exactcnn.statements.assumption_3_1 import decide_assumption_3_1
 from exactcnn.statements.assumption_3_2 import decide_assumption_3_2
 from exactcnn.statements.assumption_4_1 import decide_assumption_4_1
 from exactcnn.statements.corollary_3_6 import decide_corollary_3_6
+from exactcnn.statements.corollary_4_6 import decide_corollary_4_6
 from exactcnn.statements.critical_nearby import decide_critical_nearby
 from exactcnn.statements.critical_point import decide_critical_point, decide_loss
 from exactcnn.statements.extension_a import decide_extension_a
 from exactcnn.statements.extension_b import decide_extension_b
+from exactcnn.statements.extension_c import decide_extension_c
 from exactcnn.statements.finding import Finding
 from exactcnn.statements.lemma_4_2 import decide_lemma_4_2
 from exactcnn.statements.lemma_4_3 import decide_lemma_4_3
 from exactcnn.statements.lifted_rank import decide_lifted_rank
 from exactcnn.statements.local_minimum import decide_local_minimum
 from exactcnn.statements.rank import decide_rank
-from exactcnn.statements.s_k import decide_s_k, decide_theorem_4_4, decide_theorem_4_5
+from exactcnn.statements.s_k import decide_s_k
 from exactcnn.statements.structure import decide_structure
 from exactcnn.statements.theorem_3_4 import decide_theorem_3_4
 from exactcnn.statements.theorem_3_5 import decide_theorem_3_5
+from exactcnn.statements.theorem_4_5 import decide_theorem_4_4, decide_theorem_4_5
+from exactcnn.statements.zero_loss_exists import decide_zero_loss_exists
 from exactcnn.statements.zero_loss_nearby import decide_zero_loss_nearby
 
 __all__ = ["STATEMENTS", "Statement", "decide"]
@@ -194,6 +198,29 @@ STATEMENTS: dict[str, Statement] = {
             True,
             True,
             lambda instance, layer: [decide_theorem_4_5(instance, _wide(instance, layer))],
+            needs_targets=True,
+        ),
+        Statement(
+            "corollary-4.6",
+            "fully connected network, different samples: every critical point in S_k has zero loss",
+            True,
+            False,
+            lambda instance, layer: [decide_corollary_4_6(instance, _wide(instance, layer))],
+        ),
+        Statement(
+            "extension-c",
+            "Theorem 4.5 for class labels and k <= L-2: U_L injective on the complement of v (Y v = 1) is enough",
+            True,
+            True,
+            lambda instance, layer: [decide_extension_c(instance, _wide(instance, layer))],
+            needs_targets=True,
+        ),
+        Statement(
+            "zero-loss-exists",
+            "some weights of layers k+1..L give zero loss in S_k, with the given layers 1..k",
+            True,
+            True,
+            lambda instance, layer: [decide_zero_loss_exists(instance, _wide(instance, layer))],
             needs_targets=True,
         ),
         Statement(

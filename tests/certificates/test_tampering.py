@@ -22,6 +22,7 @@ from exactcnn.network.weights import LayerWeights, Weights
 from exactcnn.statements import decide
 from tests.statements.instances import conv, given, instance, network, random_rows, rng
 
+AT_POINT = {"theorem-4.4", "theorem-4.5", "corollary-4.6", "extension-c", "zero-loss-exists"}
 OUTCOMES = {"VERIFIED", "REJECTED", "MALFORMED"}
 
 
@@ -104,7 +105,22 @@ def _landscape_bases():
     )
 
 
-BASES = dict([*_bases(), *_almost_everywhere_bases(), *_landscape_bases()])
+def _point_bases():
+    from tests.landscape.test_class_labels import degenerate
+    from tests.landscape.test_hypotheses import broken_pyramid, flat_slope
+
+    yield "theorem-4.5, flat slope", certificate(flat_slope(), "theorem-4.5", layer=1)
+    yield "theorem-4.4, broken pyramid", certificate(broken_pyramid(), "theorem-4.4", layer=1)
+    yield "extension-c", certificate(degenerate(), "extension-c", layer=1)
+    yield "corollary-4.6", certificate(flat_slope("sigmoid"), "corollary-4.6", layer=1)
+    net = network([1], {"kind": "dense", "units": 2, "activation": "relu"},
+                  {"kind": "dense", "units": 2, "activation": "sigmoid"}, {"kind": "dense", "units": 2})  # fmt: skip
+    zero = ([[0, 0], [0, 0]], [0, 0])
+    wide = Instance(net, exactcnn.samples([[0], [1]], [0, 1]), given(net, ([[1, 1]], [1, 0]), zero, zero))
+    yield "zero-loss-exists", certificate(wide, "zero-loss-exists", layer=1)
+
+
+BASES = dict([*_point_bases(), *_bases(), *_almost_everywhere_bases(), *_landscape_bases()])
 
 
 def leaves(value, path=()):
@@ -266,6 +282,16 @@ def assert_true(certificate_):
             assert [Fraction(c) for c in loss.summary["loss"]] == [Fraction(c) for c in claim["value"]], claim
             if name == "critical-point":
                 assert decide(name, at_point)[0].verdict == claim["verdict"], claim
+        elif name in AT_POINT:
+            at = plain(point_instance(inst, claim["parts"][-1]))
+            if name == "zero-loss-exists":
+                assert claim["verdict"] == "proved"
+                assert decide("loss", at)[0].summary["loss"] == []
+                assert decide("s-k", at, int(claim["layer"]))[0].verdict == "proved"
+                continue
+            found = decide(name, at, int(claim["layer"]))[0]
+            assert found.verdict == claim["verdict"], claim
+            assert all(found.summary["hypotheses"][each] is False for each in claim["missing"]), claim
         elif name == "zero-loss-nearby":
             nearest = decide(name, with_targets(inst, claim["targets"]))[0]
             assert_enough(nearest.summary, claim)
@@ -313,6 +339,16 @@ def point_instance(inst, claim):
     targets = [[Fraction(v) for v in row] for row in claim["targets"]]
     samples = exactcnn.samples(inst.samples.x.to_fractions(), targets)
     return Instance(inst.network, samples, Weights(tuple(entries)))
+
+
+def plain(inst):
+    """Without multiples of ln 2 that are 0."""
+
+    def some(part):
+        return part if part is not None and part.numerators.any() else None
+
+    entries = [e and LayerWeights(e.W, e.b, some(e.W_ln2), some(e.b_ln2)) for e in inst.weights.layers]
+    return Instance(inst.network, inst.samples, Weights(tuple(entries)))
 
 
 def rebuilt_with_samples(inst, count):

@@ -15,6 +15,7 @@ from typing import Any
 from exactcnn.arithmetic.texts import parse_rational, rational_text
 from exactcnn.errors import MalformedError, MisuseError
 from exactcnn.network.activations.balls import ball_of_expression, builtin_ball
+from exactcnn.network.activations.exact import RationalJet, exact_jet
 from exactcnn.network.activations.expressions import parse_expression
 from exactcnn.network.activations.library import LIBRARY
 from exactcnn.network.activations.properties import ActivationProperties
@@ -113,6 +114,12 @@ class Activation:
             return t * t
         raise MisuseError("activation", "one that maps rationals to rationals", self)
 
+    def rational_jet(self, t: Fraction) -> RationalJet:
+        """(sigma, sigma', sigma'')(t) of a custom expression; UndecidedError where not known to be rational."""
+        if self.expression is None:
+            raise MisuseError("activation", "a custom expression", self.name)
+        return exact_jet(_parsed(self.expression), t)
+
     def ball(self, t: Any) -> Any:
         """A ball containing sigma(x) for every x in the flint.arb ball t, at precision flint.ctx.prec.
 
@@ -130,6 +137,9 @@ class Activation:
             return self.name
         values = ", ".join(f"{key}={rational_text(value)}" for key, value in self.parameters)
         return f"{self.name}({values})"
+
+
+_parsed = lru_cache(maxsize=256)(parse_expression)
 
 
 @lru_cache(maxsize=256)

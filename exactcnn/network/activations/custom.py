@@ -10,7 +10,8 @@
   is nowhere negative (positive) and sigma is analytic and not constant, for then sigma is monotone,
   and if it took a value twice it would be constant between, hence everywhere.  Refuted by three
   points with certified order, or two exactly equal values.
-* *Derivative nowhere zero*: its range excludes 0.  Refuted by an exact zero at a rational point, or,
+* *Derivative nowhere zero*: its range excludes 0.  Refuted by an exact zero at a rational point (by exact
+  differentiation, ``exact``, or in SymPy's form), or,
   for a differentiable sigma, by failing to be strictly monotone (Darboux).
 * *Limits*: 0 from an exponential bound of ``decay``; none for a continuous periodic function that is
   not constant (t occurs only in sin and cos of rational linear forms, whose periods have a common
@@ -28,9 +29,10 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
 
-from exactcnn.errors import MalformedError
+from exactcnn.errors import MalformedError, UndecidedError
 from exactcnn.network.activations import derivation
 from exactcnn.network.activations.decay import HalfLine, Term, growth_constants
+from exactcnn.network.activations.exact import exact_jet
 from exactcnn.network.activations.expressions import Node, div, num, parse_expression
 from exactcnn.network.activations.intervals import REAL_LINE, Interval
 from exactcnn.network.activations.properties import ActivationProperties, Limit
@@ -221,6 +223,10 @@ class _Study:
             for name in ("constant", "strictly_monotone", "derivative_nowhere_zero"):
                 self.proofs[name] = "SymPy simplifies the derivative to 0, and certified derivatives agree."
             return False, False
+        flat = _stationary_point(self.node)
+        if flat is not None:
+            nowhere_zero = False
+            self.proofs["derivative_nowhere_zero"] = f"Exact differentiation over Q gives 0 at t = {flat}."
         for text in self.derived.derivatives:
             try:
                 slope = parse_expression(text, longest=_LONGEST_DERIVATIVE)
@@ -229,7 +235,7 @@ class _Study:
             if not agrees(slope, slopes):
                 continue
             weak, strict = _sign(slope)
-            if strict:
+            if strict and nowhere_zero is None:
                 self.proofs["strictly_monotone"] = f"The derivative {text} has one sign by its range."
                 self.proofs["derivative_nowhere_zero"] = f"The range of {text} excludes 0."
                 return True, True
@@ -239,7 +245,7 @@ class _Study:
                     f"The derivative {text} does not change sign, and sigma is analytic and not constant."
                 )
             zero = _rational_zero(slope)
-            if zero is not None:
+            if zero is not None and nowhere_zero is None:
                 nowhere_zero = False
                 self.proofs["derivative_nowhere_zero"] = f"{text} vanishes at t = {zero}."
         return monotone, nowhere_zero
@@ -262,6 +268,17 @@ def _sign(slope: Node) -> tuple[bool, bool]:
 def _vanish(slopes: list[Value]) -> bool:
     """Are these, as far as narrow balls can tell, derivatives of a constant?"""
     return agrees(num(0), slopes) and all(abs(slope) < _NARROW for _, slope in slopes)
+
+
+def _stationary_point(node: Node) -> Fraction | None:
+    """A rational t with sigma'(t) = 0, by exact differentiation and without a computer algebra system."""
+    for point in _rational_points(node):
+        try:
+            if exact_jet(node, point)[1] == 0:
+                return point
+        except UndecidedError:
+            continue
+    return None
 
 
 def _rational_zero(slope: Node) -> Fraction | None:
