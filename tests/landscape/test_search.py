@@ -114,8 +114,8 @@ def test_alpha_test_where_nothing_is_near():
         alpha_test(saddle())  # its Hessian is singular
 
 
-TINY = {"name": "tiny", "input": {"shape": [1]}, "layers": [
-    {"kind": "dense", "units": 1, "activation": "tanh", "bias": "none"}, {"kind": "dense", "units": 1, "bias": "none"}]}  # fmt: skip
+NO_BIAS = {"kind": "dense", "units": 1, "bias": "none"}
+TINY = {"name": "tiny", "input": {"shape": [1]}, "layers": [{**NO_BIAS, "activation": "tanh"}, NO_BIAS]}
 
 
 @pytest.fixture
