@@ -80,7 +80,7 @@ def _at_precision(
 ) -> tuple[tuple[RealPoint, ...], tuple[Value, ...]] | None:
     """None if the current precision is too small."""
     losses: dict[tuple[str, int], tuple[Interval, int]] = {}
-    drafts = []
+    drafts: list[tuple[tuple[str, int], tuple[Interval, ...], Orbit, Inertia | None]] = []
     for orbit, value, minimal in known:
         candidates: list[Any] = []
         for u in orbit.real_roots():
@@ -100,9 +100,10 @@ def _at_precision(
     order = [key for key, _ in sorted(losses.items(), key=lambda item: item[1][0])]
     if any(losses[a][0][1] >= losses[b][0][0] for a, b in pairwise(order)):
         return None
+    ranked = sorted(drafts, key=lambda draft: (order.index(draft[0]), draft[1]))
     points = tuple(
         RealPoint(coordinates, order.index(key), orbit.size, orbit.multiplicity if simple else None, inertia)
-        for key, coordinates, orbit, inertia in sorted(drafts, key=lambda d: (order.index(d[0]), d[1]))
+        for key, coordinates, orbit, inertia in ranked
     )
     return points, tuple(Value(*losses[key]) for key in order)
 
