@@ -1,9 +1,9 @@
 """Floor 4a: Groebner bases over Z[x] (for ideals of Q[x]), by Buchberger's algorithm on FLINT's polynomials.
 
-FLINT 3's own ``buchberger_naive`` lets coefficients explode (16,000 bits between the square network of Yun, Sra and Jadbabaie
-and its final basis of 28; here about 200), hence this driver: S-polynomials and reductions are FLINT's, the order of
-the pairs is by sugar (Giovini et al. 1991: the degree they would have, homogenised), and pairs are dropped by the
-criteria of Gebauer and Moeller (1988).
+FLINT's own ``buchberger_naive`` lets coefficients explode (16,000 bits on the way from the square network of Yun,
+Sra and Jadbabaie to a basis of 28; here about 200), hence this driver: S-polynomials and reductions are FLINT's,
+the pair of least sugar comes first (Giovini et al. 1991: the degree it would have, homogenised), and pairs are
+dropped by the criteria of Gebauer and Moeller (1988).
 Every polynomial kept is a combination of the generators; that the end is a Groebner basis, and that the
 generators reduce to 0, is tested afresh, so that no mistake in the criteria can pass.
 """
@@ -73,7 +73,7 @@ class _Buchberger:
             )
         new, lead = len(self.polynomials), polynomial.monoms()[0]
         L = self.leading
-        # A pair (i, j) is superfluous if the new leading monomial divides its lcm and (i, new), (j, new) have other ones.
+        # Superfluous: pairs whose lcm the new leading monomial divides, without having it in common with i or j.
         self.pairs = [
             p
             for p in self.pairs
@@ -121,7 +121,7 @@ def groebner_basis(ring: Any, generators: Sequence[Any], limits: Limits) -> Any:
     >>> ring = fmpz_mpoly_ctx.get(("x", "y", "z"), "degrevlex")
     >>> x, y, z = ring.gens()
     >>> [str(p) for p in groebner_basis(ring, [x * y - z, x**2 - y], Limits())]
-    ['x^2 - y', 'x*y - z', 'y^2 - x*z']
+    ['x*y - z', 'x^2 - y', 'y^2 - x*z']
     """
     from flint import fmpz_mpoly_vec
 

@@ -54,7 +54,7 @@ class Ideal:
         >>> circle = {(2, 0): fmpq(1), (0, 2): fmpq(1), (0, 0): fmpq(-1)}
         >>> line = {(1, 0): fmpq(1), (0, 1): fmpq(-1, 2)}
         >>> Ideal.generated(2, [circle]).dimension, Ideal.generated(2, [circle, line]).standard_monomials()
-        (1, ((0, 0), (0, 1)))
+        (1, ((0, 0), (1, 0)))
         """
         from flint import Ordering, fmpz_mpoly_ctx
 
@@ -77,10 +77,6 @@ class Ideal:
             p.monoms()[0][-2::-1] for p in vector
         )  # the terms of a polynomial are in the ring's order
         return cls(variables, basis, leading, limits, ring, vector)
-
-    def plus(self, generators: Iterable[Polynomial]) -> Ideal:
-        """The sum with the ideal of ``generators``."""
-        return Ideal.generated(self.variables, [*self.rational_basis(), *generators], self.limits)
 
     def rational_basis(self) -> list[Polynomial]:
         """The basis with rational coefficients."""

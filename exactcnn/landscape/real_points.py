@@ -38,10 +38,12 @@ class Value:
 
 @dataclass(frozen=True)
 class RealPoint:
-    """A real isolated critical point: each coordinate in its interval, which holds no other such point's unless these
-    coincide there; ``value``: the place of its loss among the values; ``degree`` of the field it generates
-    (1: rational); ``multiplicity`` as a zero of the gradient (None beside families); ``inertia`` of the
-    Hessian there (None: not decided, as when it is singular at an irrational point)."""
+    """A real isolated critical point, each coordinate in its interval (equal ends: exactly that).
+
+    ``value``: the place of its loss among the values; ``degree`` of the number field it generates (1: it is
+    rational); ``multiplicity`` as a zero of the gradient (None beside families); ``inertia`` of the Hessian
+    there (None: not decided, as when it is singular at an irrational point).
+    """
 
     coordinates: tuple[Interval, ...]
     value: int
@@ -79,7 +81,7 @@ def _at_precision(
     known: Sequence[tuple[Orbit, Any, Any]], hessian: list[list[Polynomial]], bits: int, simple: bool
 ) -> tuple[tuple[RealPoint, ...], tuple[Value, ...]] | None:
     """None if the current precision is too small."""
-    losses: dict[tuple[str, int], tuple[Interval, int]] = {}
+    losses: dict[tuple[str, int], tuple[Interval, int]] = {}  # by value, with the number of points
     drafts: list[tuple[tuple[str, int], tuple[Interval, ...], Orbit, Inertia | None]] = []
     for orbit, value, minimal in known:
         candidates: list[Any] = []
@@ -92,17 +94,16 @@ def _at_precision(
             if len(places) != 1 or not all(_narrow(x, bits) for x in (*coordinates, at)):
                 return None
             inertia = _inertia(orbit, hessian, u)
-            if inertia is None and simple and orbit.multiplicity == 1:
-                return None  # the Hessian is not singular there: more digits will do
             key = (str(minimal), places[0])
             losses[key] = (losses.get(key, (at, 0))[0], losses.get(key, (at, 0))[1] + 1)
             drafts.append((key, coordinates, orbit, inertia))
     order = [key for key, _ in sorted(losses.items(), key=lambda item: item[1][0])]
     if any(losses[a][0][1] >= losses[b][0][0] for a, b in pairwise(order)):
         return None
-    ranked = sorted(drafts, key=lambda draft: (order.index(draft[0]), draft[1]))
+    rank = {key: place for place, key in enumerate(order)}
+    ranked = sorted(drafts, key=lambda draft: (rank[draft[0]], draft[1]))
     points = tuple(
-        RealPoint(coordinates, order.index(key), orbit.size, orbit.multiplicity if simple else None, inertia)
+        RealPoint(coordinates, rank[key], orbit.size, orbit.multiplicity if simple else None, inertia)
         for key, coordinates, orbit, inertia in ranked
     )
     return points, tuple(Value(*losses[key]) for key in order)
