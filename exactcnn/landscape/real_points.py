@@ -97,11 +97,12 @@ def _at_precision(
             key = (str(minimal), places[0])
             losses[key] = (losses.get(key, (at, 0))[0], losses.get(key, (at, 0))[1] + 1)
             drafts.append((key, coordinates, orbit, inertia))
-    order = [key for key, _ in sorted(losses.items(), key=lambda item: item[1][0])]
-    if any(losses[a][0][1] >= losses[b][0][0] for a, b in pairwise(order)):
+    first = {key: entry[0] for key, entry in losses.items()}
+    order = sorted(first, key=lambda key: first[key])
+    if any(first[a][1] >= first[b][0] for a, b in pairwise(order)):
         return None
     rank = {key: place for place, key in enumerate(order)}
-    ranked = sorted(drafts, key=lambda draft: (rank[draft[0]], draft[1]))
+    ranked = sorted(drafts, key=lambda d: (rank[d[0]], d[1]))
     points = tuple(
         RealPoint(coordinates, rank[key], orbit.size, orbit.multiplicity if simple else None, inertia)
         for key, coordinates, orbit, inertia in ranked
