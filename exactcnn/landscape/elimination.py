@@ -184,6 +184,11 @@ def _fractions(polynomial: Any) -> tuple[Fraction, ...]:
     return tuple(Fraction(int(c.p), int(c.q)) for c in polynomial.coeffs())
 
 
+def _by_loss(key: _Key) -> tuple[int, list[Fraction]]:
+    """Rational losses first, ascending."""
+    return len(key), [-c for c in key]
+
+
 def _counted(orbits: Sequence[Orbit], loss: Polynomial) -> dict[_Key, int]:
     """Points by the minimal polynomials of their losses."""
     found: dict[_Key, int] = {}
@@ -195,7 +200,7 @@ def _counted(orbits: Sequence[Orbit], loss: Polynomial) -> dict[_Key, int]:
 
 def _levels_of_points(orbits: Sequence[Orbit], loss: Polynomial) -> tuple[Level, ...]:
     counted = _counted(orbits, loss)
-    return tuple(Level(key, 0, counted[key]) for key in sorted(counted, key=lambda k: (len(k), k)))
+    return tuple(Level(key, 0, counted[key]) for key in sorted(counted, key=_by_loss))
 
 
 def _parts(ideal: Ideal, gradient: Sequence[Polynomial], loss: Polynomial) -> dict[_Key, Ideal | None] | None:
@@ -237,7 +242,7 @@ def _levels_of_families(
             None if part is None else part.dimension,
             None if counted is None else counted.get(key, 0),
         )
-        for key, part in sorted(parts.items(), key=lambda item: (len(item[0]), item[0]))
+        for key, part in ((key, parts[key]) for key in sorted(parts, key=_by_loss))
     )
 
 

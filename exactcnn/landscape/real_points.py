@@ -128,7 +128,7 @@ def _fraction(number: Any) -> Fraction:
 
 def _narrow(interval: Interval, bits: int) -> bool:
     low, high = interval
-    return (high - low) * (1 << bits) <= max(1, abs(low), abs(high))
+    return (high - low) * (1 << bits) <= max(Fraction(1), abs(low), abs(high))
 
 
 def _inertia(orbit: Orbit, hessian: list[list[Polynomial]], u: Any) -> Inertia | None:

@@ -1,7 +1,8 @@
-"""Critical points by elimination: published counts, cases solved by hand, one-variable elimination in SymPy, families."""
+"""Critical points by elimination: published counts, cases by hand, elimination in one variable by SymPy, families."""
 
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 import sympy
@@ -18,7 +19,7 @@ from exactcnn.landscape.polynomial_loss import derivative, loss_polynomial
 from exactcnn.landscape.solutions import orbits_of
 from tests.statements.instances import conv, network, random_rows, rng
 
-CUBE = {"name": "custom", "expression": "t^3 - t"}
+CUBE = {"name": "custom", "expression": "t**3 - t"}
 
 
 def two_layers(d_x, d, d_y, rows, targets, activation="identity", bias="none"):
@@ -102,7 +103,7 @@ def test_against_elimination_of_the_output_weight(activation, seed):
     )
     by_b = sympy.Poly(sympy.expand(sympy.diff(phi, b)), b)
     D, N = by_b.coeff_monomial(b), -by_b.coeff_monomial(1)
-    assert sympy.gcd(D, N) == 1  # no solution with D(a) = 0
+    assert sympy.gcd(D, N).is_number  # no solution with D(a) = 0
     equation = sympy.Poly(sympy.numer(sympy.cancel(sympy.diff(phi, a).subs(b, N / D))), a)
     found = complex_critical_points(two_layers(1, 1, 1, rows, targets, activation), lambdas)
     while (common := equation.gcd(sympy.Poly(D, a))).degree():
@@ -146,7 +147,7 @@ def test_real_points_are_where_the_gradient_vanishes():
                 assert total.contains(0)
                 assert total.rad() < 1e-12
     values = [v.interval for v in found.values]
-    assert all(x[1] < y[0] for x, y in zip(values, values[1:], strict=False))
+    assert all(x[1] < y[0] for x, y in pairwise(values))
 
 
 def test_family_of_a_linear_network():
@@ -166,8 +167,8 @@ def test_families_by_rank():
     found = complex_critical_points(two_layers(2, 2, 2, rows, targets))
     assert (found.dimension, found.isolated) == (4, 1)
     assert [(len(v.polynomial) - 1, v.dimension, v.isolated) for v in found.levels] == [
-        (1, 0, 1),
         (1, 4, 0),
+        (1, 0, 1),
         (2, 3, 0),
     ]
     X, Y = sympy.Matrix(rows), sympy.Matrix(targets)
@@ -175,8 +176,8 @@ def test_families_by_rank():
     # Baldi, Hornik: the losses are 1/2 (||Y||^2 - sums of eigenvalues of Y^T P_X Y).
     eigen = (Y.T * X * (X.T * X).inv() * X.T * Y).eigenvals()
     whole = sympy.Rational(sum(v * v for row in targets for v in row), 2)
-    assert found.levels[0].loss == Fraction(whole.p, whole.q)
-    assert found.levels[1].loss == Fraction(least.p, least.q)
+    assert found.levels[1].loss == Fraction(whole.p, whole.q)
+    assert found.levels[0].loss == Fraction(least.p, least.q)
     for value in eigen:
         terms = [sympy.Rational(c.numerator, c.denominator) for c in found.levels[2].polynomial]
         assert sympy.simplify(sum(c * (whole - value / 2) ** i for i, c in enumerate(terms))) == 0
@@ -204,7 +205,7 @@ def test_a_loss_that_does_not_depend_on_the_weights():
 
 
 def test_convolution():
-    """A shared filter, m = 1: one weight w, then two outputs' weights; compared with the reduced problem's SymPy basis."""
+    """One shared weight w and two output weights, against SymPy's lexicographic basis."""
     net = network(
         [2], conv(1, "square", kernel=1, bias="none"), {"kind": "dense", "units": 1, "bias": "none"}
     )
@@ -292,7 +293,7 @@ def test_refusals():
     inst = two_layers(1, 1, 1, [[1]], [[3]])
     with pytest.raises(UndecidedError, match="layer 1: elimination needs polynomial activations, sigmoid"):
         complex_critical_points(two_layers(1, 1, 1, [[1]], [[3]], "sigmoid"))
-    pooled = network([2], {"kind": "maxpool", "pool": 2}, {"kind": "dense", "units": 1})
+    pooled = network([2], {"kind": "maxpool", "kernel": 2}, {"kind": "dense", "units": 1})
     with pytest.raises(UndecidedError, match="layer 1 is max-pooling"):
         complex_critical_points(Instance(pooled, exactcnn.samples([[1, 2]], [[3]])))
     with pytest.raises(MisuseError, match="2 rationals"):
