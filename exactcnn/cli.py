@@ -58,9 +58,9 @@ Exit codes: 0 proved or accepted, 1 refuted or rejected, 2 malformed input, 3 un
 
 def _show_version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import version
+        from exactcnn import __version__
 
-        typer.echo(f"exactcnn {version('exactcnn')}")
+        typer.echo(f"exactcnn {__version__}")
         raise typer.Exit
 
 
