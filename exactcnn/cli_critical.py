@@ -217,13 +217,15 @@ def _enumerate(
 
 
 def _point_record(point: Any) -> dict[str, Any]:
+    from exactcnn.statements.critical_nearby import enclosing_floats
+
     return {
         "parameters": [float(Fraction(c, 1 << point.places)) for c in point.center],
         "within": float(point.inner),
         "kind": point.kind,
         "positive": point.inertia.positive,
         "negative": point.inertia.negative,
-        "loss": [float(v) for v in point.loss],
+        "loss": list(enclosing_floats(*point.loss)),
     }
 
 
@@ -253,7 +255,7 @@ def _search(
         "minima": len(result.minima), "bad": len(result.bad), "starts": result.seeds, "settled": result.settled,
         "unproved": result.unproved,
     }  # fmt: skip
-    minima = [nearby_finding(point) for point in result.minima]
+    minima = [nearby_finding(point, "where the search ended") for point in result.minima]
     if result.bad:
         inside = sum(point.wide_layer is not None for point in result.bad)
         reason = (
