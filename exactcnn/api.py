@@ -87,20 +87,20 @@ def verify(
     seed: int = 0,
     bits: int = DEFAULT_BITS,
     distribution: str = "uniform",
-    statements: Sequence[str] = ("rank",),
+    statements: str | Sequence[str] = ("rank",),
     layer: int | None = None,
 ) -> Result:
     """Decide ``statements`` about a network, data and weights; with nothing given, the
     embedded network on the embedded digits.
 
     ``network``: a Network, a Model (from_torch, from_onnx; its weights unless others are given), or the
-    path of a spec or ONNX file.  ``data``: Samples, an array, nested lists, or None (digits).  ``weights``: Weights, a
-    file, or None for weights of ``bits`` bits drawn from ``seed`` by ``distribution``
-    ("uniform", "gaussian", "he", "sparse:1/4", "integer:3").  ``layer``: k, or None for each
+    path of a spec or ONNX file.  ``data``: Samples, an array, nested lists, the path of a data file, or None
+    (digits).  ``weights``: Weights, a file, or None for weights of ``bits`` bits drawn from ``seed`` by
+    ``distribution`` ("uniform", "gaussian", "he", "sparse:1/4", "integer:3").  ``layer``: k, or None for each
     statement's own choice.
     Raises MalformedError or MisuseError (both ValueError) for bad input.
     """
-    from exactcnn.data import load_digits
+    from exactcnn.data import load, load_digits
 
     if isinstance(network, (str, Path)):
         from exactcnn.interop import read_model
@@ -108,6 +108,8 @@ def verify(
         network = read_model(network)
     model = network if isinstance(network, Model) else Model(network or default_network())
     network = model.network
+    if isinstance(data, (str, Path)):
+        data = load(data)
     loaded = load_digits() if data is None else samples(data)
     model.check_samples(loaded)
     notes = model.notes + (model.weight_notes if weights is None else ())
@@ -115,6 +117,10 @@ def verify(
         weights = Weights.from_file(network, weights)
     elif weights is None:
         weights = model.weights or Weights.from_seed(network, seed, bits, distribution)
+    elif not isinstance(weights, Weights):
+        raise MisuseError("weights", "Weights, the path of a weights file, or None", type(weights).__name__)
+    if isinstance(statements, str):
+        statements = (statements,)
     instance = Instance(network, loaded, weights)
     for name in statements:
         if name not in STATEMENTS:

@@ -56,8 +56,21 @@ Exit codes: 0 proved or accepted, 1 refuted or rejected, 2 malformed input, 3 un
 )
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        from exactcnn import __version__
+
+        typer.echo(f"exactcnn {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _common() -> None:
+def _common(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
     pass
 
 
@@ -129,13 +142,16 @@ def verify(
 
     The exit code speaks of the statements asked for; hypotheses that fail are shown, not fatal.
     """
+    from exactcnn.errors import MalformedError
     from exactcnn.statements import worst_verdict
 
     asked = _statements(statement)
     if certificate is not None:
-        require_writable(certificate, "certificate")
+        require_writable(certificate, "certificate", spec, data, weights)
     if save_weights is not None:
-        _require_saveable(save_weights, asked)
+        _require_saveable(save_weights, asked, spec, data, weights)
+        if certificate is not None and certificate.resolve() == save_weights.resolve():
+            raise MalformedError("save-weights", "another file than the certificate", str(save_weights))
     instance, notes = read_instance(
         spec,
         data,
@@ -171,9 +187,11 @@ def verify(
         written = write_certificate_file(instance, found, certificate)
     if save_weights is not None:
         saved = _save_weights(instance, found, save_weights)
+    verdict = worst_verdict(found)
     if as_json:
         record = {
             "instance": describe(instance) | ({"notes": notes} if notes else {}),
+            "verdict": verdict,
             "findings": [finding_record(f, True) for f in found]
             + [finding_record(f, False) for f in context],
             "certificate": written,
@@ -182,7 +200,7 @@ def verify(
         typer.echo(json.dumps(record, allow_nan=False))
     else:
         print_findings(instance, found, context, written, notes)
-    raise typer.Exit(_EXIT[worst_verdict(found)])
+    raise typer.Exit(_EXIT[verdict])
 
 
 @app.command()
@@ -199,8 +217,9 @@ def check(
 ) -> None:
     """Re-verify certificates with the independent checker.
 
-    The checker shares no code with the prover and needs only Python's standard library; the
-    same as: python -m exactcnn.checker FILE...
+    The checker shares no code with the prover and needs only Python's standard library.
+
+    The same without exactcnn's other parts: python -m exactcnn.checker FILE...
 
     Exit codes: 0 VERIFIED, 1 REJECTED, 2 MALFORMED.
     """
@@ -259,10 +278,10 @@ def _decide(instance: Instance, names: list[str], layer: int | None, prime: int 
     return findings
 
 
-def _require_saveable(path: Path, asked: list[str]) -> None:
+def _require_saveable(path: Path, asked: list[str], *inputs: Path | str | None) -> None:
     from exactcnn.errors import MalformedError
 
-    require_writable(path, "save-weights")
+    require_writable(path, "save-weights", *inputs)
     if not set(_EXHIBITING) & set(asked):
         expected = f"statement {' or '.join(_EXHIBITING)} among those asked for"
         raise MalformedError("save-weights", expected, ", ".join(asked))

@@ -47,18 +47,19 @@ def critical(
         bool, typer.Option("--enumerate", help="All critical points in a box (at most 8 parameters).")
     ] = False,
     box: Annotated[
-        tuple[str, str], typer.Option(help="LO HI, rational: every parameter between them (--enumerate).")
-    ] = ("-4", "4"),
+        tuple[str, str] | None,
+        typer.Option(help="LO HI, rational: every parameter between them (--enumerate). Default: -4 4."),
+    ] = None,
     ridge: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="Add RIDGE/2 |theta|^2 to the loss (--enumerate), or RIDGE_i/2 theta_i^2 with generic "
-            "RIDGE_i for 'generic' (--complex)."
+            "RIDGE_i for 'generic' (--complex). Default: 0."
         ),
-    ] = "0",
+    ] = None,
     most_boxes: Annotated[
-        int, typer.Option(help="Boxes looked at before giving up (--enumerate).")
-    ] = 2_000_000,
+        int | None, typer.Option(help="Boxes looked at before giving up (--enumerate). Default: 2000000.")
+    ] = None,
     complex_: Annotated[
         bool, typer.Option("--complex", help="Count all complex critical points of a polynomial network.")
     ] = False,
@@ -93,8 +94,18 @@ def critical(
         raise MalformedError("options", "at most one of --enumerate, --complex and --search", "several")
     if plant and search is None:
         raise MalformedError("options", "--plant together with --search", "--plant alone")
+    if box is not None and not enumerate_:
+        raise MalformedError("options", "--box together with --enumerate", "--box without it")
+    if most_boxes is not None and not enumerate_:
+        raise MalformedError("options", "--most-boxes together with --enumerate", "--most-boxes without it")
+    if ridge is not None and not (enumerate_ or complex_):
+        raise MalformedError(
+            "options", "--ridge together with --enumerate or --complex", "--ridge without them"
+        )
+    if search is not None and search < 1:
+        raise MalformedError("search", "at least 1 starting point", search)
     if certificate is not None:
-        require_writable(certificate, "certificate")
+        require_writable(certificate, "certificate", spec, data, weights)
     instance, notes = read_instance(
         spec,
         data,
@@ -113,9 +124,9 @@ def critical(
             instance, search, layer, seed, plant=plant, given=weights is not None or plant
         )
     elif enumerate_:
-        found, extra = _enumerate(instance, box, ridge, most_boxes)
+        found, extra = _enumerate(instance, box or ("-4", "4"), ridge or "0", most_boxes)
     elif complex_:
-        found, extra = _complex(instance, ridge, seed)
+        found, extra = _complex(instance, ridge or "0", seed)
     else:
         found = _at_weights(instance, layer, classify=classify)
     written = None if certificate is None else write_certificate_file(instance, found, certificate)
@@ -166,7 +177,7 @@ def _as_minimum(nearby: Finding) -> Finding:
 
 
 def _enumerate(
-    instance: Instance, box: tuple[str, str], ridge: str, most_boxes: int
+    instance: Instance, box: tuple[str, str], ridge: str, most_boxes: int | None
 ) -> tuple[list[Finding], dict[str, Any]]:
     from exactcnn.arithmetic.texts import parse_rational
     from exactcnn.landscape.enumeration import enumerate_critical_points
@@ -175,7 +186,8 @@ def _enumerate(
     low, high = (parse_rational(text, "box") for text in box)
     weight = parse_rational(ridge, "ridge")
     with working("enumerating"):
-        result = enumerate_critical_points(instance, low, high, ridge=weight, most_boxes=most_boxes)
+        most = 2_000_000 if most_boxes is None else most_boxes
+        result = enumerate_critical_points(instance, low, high, ridge=weight, most_boxes=most)
     where = f"with all parameters in [{low}, {high}]" + (f", ridge {weight}" if weight else "")
     kinds: dict[str, int] = {}
     for point in result.points:
@@ -205,13 +217,15 @@ def _enumerate(
 
 
 def _point_record(point: Any) -> dict[str, Any]:
+    from exactcnn.statements.critical_nearby import enclosing_floats
+
     return {
         "parameters": [float(Fraction(c, 1 << point.places)) for c in point.center],
         "within": float(point.inner),
         "kind": point.kind,
         "positive": point.inertia.positive,
         "negative": point.inertia.negative,
-        "loss": [float(v) for v in point.loss],
+        "loss": list(enclosing_floats(*point.loss)),
     }
 
 
@@ -241,7 +255,7 @@ def _search(
         "minima": len(result.minima), "bad": len(result.bad), "starts": result.seeds, "settled": result.settled,
         "unproved": result.unproved,
     }  # fmt: skip
-    minima = [nearby_finding(point) for point in result.minima]
+    minima = [nearby_finding(point, "where the search ended") for point in result.minima]
     if result.bad:
         inside = sum(point.wide_layer is not None for point in result.bad)
         reason = (

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from exactcnn.features.instance import Instance
     from exactcnn.statements import Finding
 
-__all__ = ["read_instance", "require_writable", "write_certificate_file"]
+__all__ = ["read_instance", "require_apart", "require_writable", "write_certificate_file"]
 
 
 def read_instance(
@@ -59,8 +59,8 @@ def read_instance(
         return Instance(network, loaded, chosen), notes
 
 
-def require_writable(path: Path, what: str) -> None:
-    """MalformedError, before the long work, for what the file must not or cannot replace."""
+def require_writable(path: Path, what: str, *inputs: Path | str | None) -> None:
+    """MalformedError, before the long work, for what the file must not or cannot replace: ``inputs`` neither."""
     from exactcnn.errors import MalformedError
 
     field = f"{what} {path}"
@@ -73,10 +73,24 @@ def require_writable(path: Path, what: str) -> None:
             raise MalformedError(field, "a file in a folder that exists", "no such folder")
     except OSError as error:
         raise MalformedError(field, "a file that can be written", error.strerror or error) from None
+    require_apart(path, what, *inputs)
+
+
+def require_apart(path: Path, what: str, *inputs: Path | str | None) -> None:
+    """MalformedError if writing ``path`` would replace one of the files that are to be read."""
+    from exactcnn.errors import MalformedError
+
+    for source in inputs:
+        try:
+            same = source is not None and path.samefile(source)
+        except OSError:  # one of the two does not exist, or cannot be looked at: reading or writing says so
+            continue
+        if same:
+            raise MalformedError(f"{what} {path}", "another file than those to be read", f"{str(source)!r}")
 
 
 def write_certificate_file(instance: Instance, findings: list[Finding], path: Path) -> dict[str, Any] | None:
-    """Path, digest and number of claims; None (and a word on stderr) if the findings have no certificate."""
+    """Path, digest, number of claims, decided statements without one; None (a word on stderr) if all are without."""
     import hashlib
 
     from exactcnn.certificates import make_certificate, write_certificate
@@ -88,8 +102,11 @@ def write_certificate_file(instance: Instance, findings: list[Finding], path: Pa
     except UndecidedError as error:
         typer.echo(f"no certificate written: {error}", err=True)
         return None
+    claimed = {claim["statement"] for claim in made["claims"]}
+    decided = dict.fromkeys(f.statement for f in findings if f.verdict != "undecided")
     return {
         "path": str(path),
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "claims": len(made["claims"]),
+        "left_out": [name for name in decided if name not in claimed],
     }

@@ -95,14 +95,13 @@ def print_findings(
     console = Console()
     console.print(escape(f"{instance.network.name}: {instance.network.describe()}"), highlight=False)
     origin = instance.need_weights().origin
+    samples = "1 sample" if instance.N == 1 else f"{instance.N} samples"
     weights = (
         "weights from file" if origin is None else f"weights from seed {origin.seed}, {origin.bits} bits"
     )
     if origin is not None and origin.distribution.name != "uniform":
         weights += f", {origin.distribution.text}"
-    console.print(
-        escape(f"{instance.N} samples of {instance.need_samples().source}; {weights}"), highlight=False
-    )
+    console.print(escape(f"{samples} of {instance.need_samples().source}; {weights}"), highlight=False)
     table = Table(show_lines=False, pad_edge=False, expand=False)
     table.add_column("statement", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
@@ -124,5 +123,8 @@ def print_findings(
     for note in notes:
         console.print(f"[bold]note[/] {escape(note)}", highlight=False)
     if written is not None:
-        console.print(escape(f"certificate: {written['path']} ({written['claims']} claims)"), highlight=False)
+        claims = "1 claim" if written["claims"] == 1 else f"{written['claims']} claims"
+        if written["left_out"]:
+            claims += f"; without {', '.join(written['left_out'])}"
+        console.print(escape(f"certificate: {written['path']} ({claims})"), highlight=False)
         console.print(escape(f"check it:    exactcnn check {written['path']}"), highlight=False)

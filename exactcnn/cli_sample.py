@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from exactcnn.cli_input import require_apart
 from exactcnn.cli_output import working
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def sample(
     options = ["--data", data]
     options += ["--start", str(start)] if start else []
     options += [] if scale is None else ["--scale", scale]
+    require_apart(output, "output", spec, data)
     with working("reading"):
         factor = None if scale is None else parse_rational(scale, "scale")
         campaign = Campaign(

@@ -91,7 +91,7 @@ def test_exit_codes_are_the_verdicts(run, spec, data, code, verdict):
 def test_json_tells_what_was_decided(run):
     """The object names the instance, each finding with its evidence, and the certificate."""
     found = run(*VERIFY, "--json", "--seed", 7, "--bits", 5, "--certificate", "c.json").json
-    assert set(found) == {"instance", "findings", "certificate", "weights"}
+    assert set(found) == {"instance", "verdict", "findings", "certificate", "weights"}
     assert found["instance"]["widths"] == [4, 9]
     assert found["instance"]["weights"] == {"seed": 7, "bits": 5}
     assert found["instance"]["samples"] == 3
@@ -425,6 +425,81 @@ def test_an_unreadable_file(run, monkeypatch):
         found = run(*arguments)
         assert found.code == 2
         assert found.err == f"exactcnn: {field}: expected a readable file, found Permission denied\n"
+
+
+@pytest.mark.parametrize(
+    "arguments, replaced",
+    [
+        ([*VERIFY, "--certificate", "sigmoid.toml"], "sigmoid.toml"),
+        ([*VERIFY, "--certificate", "./d.csv"], "d.csv"),
+        ([*VERIFY, "--certificate", "link"], "d.csv"),
+        (["verify", "dense.json", "--data", "d.csv", "--statement", "theorem-3.4", "--save-weights", "dense.json"],
+         "dense.json"),
+        (["critical", "dense.json", "--data", "d.csv", "--certificate", "d.csv"], "d.csv"),
+        (["sample", "sigmoid.toml", "--data", "d.csv", "--draws", "1", "-o", "d.csv"], "d.csv"),
+    ],
+)  # fmt: skip
+def test_what_is_read_is_not_replaced(run, arguments, replaced):
+    """No output is written over the spec, the data or the weights, by whatever name they are called."""
+    Path("link").symlink_to("d.csv")
+    before = Path(replaced).read_bytes()
+    found = run(*arguments)
+    assert found.code == 2
+    assert "expected another file than those to be read" in found.err
+    assert Path(replaced).read_bytes() == before
+
+
+def test_the_certificate_is_not_replaced_by_the_weights(run):
+    """Two outputs of one call are two files."""
+    asked = ["--statement", "theorem-3.4", "--certificate", "o.json", "--save-weights", "./o.json"]
+    found = run(*VERIFY, *asked)
+    assert (found.code, Path("o.json").exists()) == (2, False)
+    assert "save-weights: expected another file than the certificate" in found.err
+
+
+def test_json_names_what_has_no_certificate(run):
+    """A decided statement without a claim is named, an undecided one is not."""
+    Path("y.csv").write_text("a,b,c,d,y\n1,2,0,3,1\n0,1,1,2,5\n")
+    Path("out.json").write_text(
+        '{"input": [4], "layers": [{"kind": "dense", "units": 3, "activation": "softplus"},'
+        ' {"kind": "dense", "units": 1}]}'
+    )
+    asked = ["--statement", "rank", "--statement", "loss", "--certificate", "c.json"]
+    found = run("verify", "out.json", "--data", "y.csv", *asked, "--json")
+    assert (found.json["certificate"]["claims"], found.json["certificate"]["left_out"]) == (1, ["loss"])
+    assert found.json["verdict"] == "proved"
+    assert "(1 claim; without loss)" in run("verify", "out.json", "--data", "y.csv", *asked).out
+
+
+def test_labels_that_do_not_fit_are_named(run):
+    """A label outside 0..n_L - 1 is named, not only the shape of all of them."""
+    Path("y.csv").write_text("a,b,c,d,y\n1,2,0,3,1\n0,1,1,2,5\n")
+    found = run("verify", "dense.json", "--data", "y.csv", "--statement", "loss")
+    assert found.code == 2
+    assert "labels 0 to 4, found label 5" in found.err
+
+
+@pytest.mark.parametrize(
+    "options, says",
+    [
+        (["--box", "-1", "1"], "options: expected --box together with --enumerate"),
+        (["--most-boxes", "5", "--complex"], "options: expected --most-boxes together with --enumerate"),
+        (["--ridge", "x"], "options: expected --ridge together with --enumerate or --complex"),
+        (["--search", "0"], "search: expected at least 1 starting point, found 0"),
+    ],
+)
+def test_options_of_critical_that_would_be_ignored(run, options, says):
+    """An option without the mode it belongs to is refused, not ignored."""
+    found = run("critical", "dense.json", "--data", "d.csv", *options)
+    assert (found.code, found.out) == (2, "")
+    assert says in found.err
+
+
+def test_version(run):
+    """--version names the installed version and is no verdict."""
+    found = run("--version")
+    assert (found.code, found.err) == (0, "")
+    assert found.out.startswith("exactcnn ")
 
 
 def test_special_files_are_not_replaced(run, tmp_path):

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from exactcnn.arithmetic.rationals import RationalArray
-from exactcnn.errors import MalformedError, UndecidedError
+from exactcnn.errors import MalformedError, UndecidedError, shown
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.domains import Domain
 from exactcnn.network.layers import Layer
@@ -77,7 +77,11 @@ def targets_of(instance: Instance) -> RationalArray:
     labels = y.numerators.reshape(-1).tolist()
     if y.ndim == 1 and y.denominator == 1 and all(0 <= int(v) < m for v in labels):
         return RationalArray.from_integers(np.eye(m, dtype=np.int64)[np.array(labels, dtype=np.int64)])
-    raise MalformedError("data.y", f"{m} numbers for each sample, or labels 0 to {m - 1}", f"shape {y.shape}")
+    found = f"shape {y.shape}"
+    if y.ndim == 1:
+        strange = next(v for v in y.to_fractions() if v.denominator != 1 or not 0 <= v < m)
+        found = f"label {shown(strange, str)}"
+    raise MalformedError("data.y", f"{m} numbers for each sample, or labels 0 to {m - 1}", found)
 
 
 @dataclass(eq=False)

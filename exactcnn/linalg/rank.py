@@ -39,7 +39,9 @@ def integer_matrix(matrix: Any, field: str = "matrix") -> np.ndarray:
     denominator = 1
     for value in array.flat:
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, Fraction, np.integer)):
-            raise MisuseError(field, "integers and Fractions", repr(value))
+            raise MisuseError(
+                field, "integers and Fractions (Fraction(x) is exactly the float x)", repr(value)
+            )
         denominator = lcm(denominator, int(value.denominator))
     whole = [int(value * denominator) for value in array.flat]
     return np.array([*whole, 0], dtype=object)[:-1].reshape(array.shape)

@@ -64,7 +64,7 @@ class Network:
     def layer(self, k: int) -> Layer:
         """Layer k, 1 <= k <= L."""
         if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= self.depth:
-            raise MisuseError("layer", f"a layer number from 1 to {self.depth}", k)
+            raise MisuseError("layer", f"a layer number from 1 to {self.depth}", repr(k))
         return self.layers[k - 1]
 
     @property

@@ -178,8 +178,9 @@ def _layer(record: object, index: int, below: State, last: bool) -> Layer:
         filters = _integer(record["units"], 1, f"{field}.units")
     layer = Layer(index, kind, below, reads, filters, activation, bias)
     entries = layer.patch_count * layer.patch_size  # resolves the geometry, so errors surface here
-    if max(entries, layer.width) > LARGEST_PATCH_TABLE:
-        raise MalformedError(field, f"at most {LARGEST_PATCH_TABLE} units and patch entries", entries)
+    for count, what in ((entries, "patch entries"), (layer.width, "units")):
+        if count > LARGEST_PATCH_TABLE:
+            raise MalformedError(field, f"at most {LARGEST_PATCH_TABLE} {what}", count)
     if isinstance(reads, Window):
         check_padding(below, reads.kernel, reads.stride, reads.padding, reads.dilation, field)
     return layer

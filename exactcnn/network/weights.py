@@ -110,15 +110,23 @@ class Weights:
 
     @staticmethod
     def from_layers(
-        network: Network, layers: Sequence[LayerWeights | None], *, field: str = "weights"
+        network: Network,
+        layers: Sequence[LayerWeights | None],
+        *,
+        field: str = "weights",
+        names: Mapping[int, tuple[str, str]] | None = None,
     ) -> Weights:
-        """Given weights, their shapes checked against ``network``."""
+        """Given weights, their shapes checked against ``network``.
+
+        ``names``: what W and b of a layer are called where they come from, for messages.
+        """
         if len(layers) != network.depth:
             raise MalformedError(
                 f"{field}.layers", f"{network.depth} entries, one for each layer", len(layers)
             )
         for layer, entry in zip(network.layers, layers, strict=True):
-            _check(layer, entry, f"{field}.{layer.field}")
+            W, b = (names or {}).get(layer.index, (f"{layer.field}.W", f"{layer.field}.b"))
+            _check(layer, entry, f"{field}.{layer.field}", f"{field}.{W}", f"{field}.{b}")
         return Weights(tuple(layers))
 
     @staticmethod
@@ -126,7 +134,8 @@ class Weights:
         """Weights from a JSON, NPZ or safetensors file, exactly as stored.
 
         NPZ and safetensors hold ``W1``, ``b1``, .. in the paper's layout, or PyTorch's
-        ``<prefix>.weight``, ``<prefix>.bias`` in the order of the layers.
+        ``<prefix>.weight``, ``<prefix>.bias``, the prefixes in the order of the layers when
+        sorted (numbers by value).  Refused where that order could be another.
         """
         from exactcnn.network.weight_files import read_weight_file
 
@@ -138,7 +147,8 @@ class Weights:
                 for entry in content
             ]
             return Weights.from_layers(network, layers, field=field)
-        return Weights.from_layers(network, _assign(network, content, field), field=field)
+        layers, names = _assign(network, content, field)
+        return Weights.from_layers(network, layers, field=field, names=names)
 
     def save(self, path: str | Path) -> None:
         """Write a JSON file of exact rationals that ``from_file`` reads; MalformedError if it cannot be written."""
@@ -178,7 +188,8 @@ class Weights:
         return {"kind": "inline", "layers": listed}
 
 
-def _check(layer: Layer, entry: LayerWeights | None, field: str) -> None:
+def _check(layer: Layer, entry: LayerWeights | None, field: str, W: str, b: str) -> None:
+    """``field``, ``W``, ``b``: what the layer's entry and its arrays are called in messages."""
     shape = layer.weight_shape
     if shape is None:
         if entry is not None:
@@ -187,18 +198,20 @@ def _check(layer: Layer, entry: LayerWeights | None, field: str) -> None:
     if entry is None:
         raise MalformedError(field, f"weights of shape {shape}", "null")
     if entry.W.shape != shape:
-        raise MalformedError(f"{field}.W", f"shape {shape} (patch size x filters)", entry.W.shape)
+        raise MalformedError(W, f"shape {shape} (patch size x filters)", entry.W.shape)
     if layer.bias == "none":
         if entry.b is not None:
-            raise MalformedError(f"{field}.b", "no bias, as the spec says", f"shape {entry.b.shape}")
+            raise MalformedError(b, "no bias, as the spec says", f"shape {entry.b.shape}")
     elif entry.b is None:
-        raise MalformedError(f"{field}.b", f"{layer.bias_length} biases (per {layer.bias})", "nothing")
+        raise MalformedError(b, f"{layer.bias_length} biases (per {layer.bias})", "nothing")
     elif entry.b.shape != (layer.bias_length,):
-        raise MalformedError(f"{field}.b", f"shape {(layer.bias_length,)} (per {layer.bias})", entry.b.shape)
+        raise MalformedError(b, f"shape {(layer.bias_length,)} (per {layer.bias})", entry.b.shape)
 
 
-def _assign(network: Network, arrays: Mapping[str, RationalArray], field: str) -> list[LayerWeights | None]:
-    """Name -> layer, for the paper's names or PyTorch's."""
+def _assign(
+    network: Network, arrays: Mapping[str, RationalArray], field: str
+) -> tuple[list[LayerWeights | None], dict[int, tuple[str, str]]]:
+    """Name -> layer, for the paper's names or PyTorch's; also the names of each layer's W and b."""
     weighted = [layer for layer in network.layers if layer.weight_shape is not None]
     if not weighted:
         raise MalformedError(field, "no weight file, since no layer has weights", f"{len(arrays)} arrays")
@@ -219,6 +232,7 @@ def _assign(network: Network, arrays: Mapping[str, RationalArray], field: str) -
             for layer, prefix in zip(weighted, prefixes, strict=True)
         }
         torch = True
+        _require_clear_order(prefixes, arrays, field)
     known = {name for pair in names.values() for name in pair}
     for name in arrays:
         if name not in known:
@@ -235,7 +249,32 @@ def _assign(network: Network, arrays: Mapping[str, RationalArray], field: str) -
         if torch:
             W = _from_torch(layer, W, f"{field}.{weight}")
         entries.append(LayerWeights(W, b))
-    return entries
+    return entries, names
+
+
+def _require_clear_order(prefixes: list[str], arrays: Mapping[str, RationalArray], field: str) -> None:
+    """MalformedError where two layers' arrays could be exchanged and only the alphabet speaks against it.
+
+    fc1 comes before fc2; nothing says that "decoder" comes before "encoder".  Different shapes decide by
+    themselves: the wrong order is then refused.
+    """
+    shapes = [
+        (arrays[f"{prefix}.weight"].shape, getattr(arrays.get(f"{prefix}.bias"), "shape", None))
+        for prefix in prefixes
+    ]
+    for i, first in enumerate(prefixes):
+        for j in range(i + 1, len(prefixes)):
+            if shapes[i] != shapes[j]:
+                continue
+            pairs = zip(_natural(first), _natural(prefixes[j]), strict=False)
+            different = next((pair for pair in pairs if pair[0] != pair[1]), None)
+            if different is None or all(kind == 0 for kind, _ in different):
+                continue  # one continues the other, or a number decides
+            raise MalformedError(
+                field,
+                "names with numbers in the order of the layers (fc1.weight, fc2.weight, ..), or W1, b1, ..",
+                f"{first!a} and {prefixes[j]!a} of the same shape",
+            )
 
 
 def _natural(name: str) -> list[tuple[int, int | str]]:

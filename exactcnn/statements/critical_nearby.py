@@ -8,6 +8,8 @@ about the weights.
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from typing import Any
 
 from exactcnn.errors import UndecidedError
@@ -15,7 +17,7 @@ from exactcnn.features.instance import Instance
 from exactcnn.landscape.krawczyk import Enclosure, enclose_critical_point
 from exactcnn.statements.finding import PROVED, UNDECIDED, Finding
 
-__all__ = ["decide_critical_nearby", "nearby_finding", "wide_layer"]
+__all__ = ["decide_critical_nearby", "enclosing_floats", "nearby_finding", "wide_layer"]
 
 _MOST_PARAMETERS = 150
 
@@ -45,9 +47,9 @@ def wide_layer(instance: Instance, layer: int | None) -> int | None:
     return next((each.index for each in hidden if each.width >= instance.N and each.kind != "maxpool"), None)
 
 
-def nearby_finding(found: Enclosure) -> Finding:
-    """The finding for an enclosure."""
-    low, high = (float(v) for v in found.loss)
+def nearby_finding(found: Enclosure, start: str = "the given weights") -> Finding:
+    """The finding for an enclosure; ``start``: in words, what ``found.moved`` is the distance from."""
+    low, high = enclosing_floats(*found.loss)
     k = found.wide_layer
     summary: dict[str, Any] = {
         "kind": found.kind,
@@ -61,11 +63,27 @@ def nearby_finding(found: Enclosure) -> Finding:
         "in_s_k": k,
         "smaller_loss_elsewhere": found.smaller is not None,
     }
-    up_to = f", up to {len(found.symmetries)} symmetries," if found.symmetries else ""
+    count = len(found.symmetries)
+    up_to = f", up to {count} {'symmetry' if count == 1 else 'symmetries'}," if count else ""
     member = "" if k is None else f" It lies in S_{k}."
     smaller = " Elsewhere the loss is smaller." if found.smaller is not None else ""
     reason = (
         f"Exactly one critical point{up_to} within {float(found.box_radius):.3g} of a point {float(found.moved):.3g} "
-        f"from the given weights (largest change of a parameter): a {found.kind} with loss {low:.12g}.{member}{smaller}"
+        f"from {start} (largest change of a parameter): a {found.kind} with loss in [{low}, {high}].{member}{smaller}"
     )
     return Finding("critical-point-nearby", PROVED, reason, summary, found, k)
+
+
+def enclosing_floats(low: Fraction, high: Fraction) -> tuple[float, float]:
+    """Floats that enclose the interval: a float nearest to an end may lie inside it.
+
+    >>> below, above = enclosing_floats(Fraction(1, 10), Fraction(1, 10))
+    >>> below <= Fraction(1, 10) <= above, above - below < 1e-16
+    (True, True)
+    """
+    below, above = float(low), float(high)
+    if below > low:
+        below = math.nextafter(below, -math.inf)
+    if above < high:
+        above = math.nextafter(above, math.inf)
+    return below, above

@@ -90,7 +90,7 @@ def in_words(value: LnTwo) -> str:
     terms = [
         f"{c}{names[i] if i < 2 else f' (ln 2)^{i}'}" for i, c in enumerate(value.coefficients) if c != 0
     ]
-    return " + ".join(terms) or "0"
+    return " + ".join(terms).replace("+ -", "- ") or "0"
 
 
 def decide_loss(instance: Instance, layer: int | None = None) -> Finding:

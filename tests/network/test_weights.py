@@ -238,6 +238,9 @@ def rational(*shape):
 
 GOOD = {"W1": np.ones((18, 2)), "b1": np.ones(2), "W3": np.ones((8, 4)), "b3": np.ones(4)}
 NO_BIAS = Network.from_dict({"input": [2], "layers": [{"kind": "dense", "units": 2, "bias": "none"}]})
+SQUARE = Network.from_dict(
+    {"input": [2], "layers": 2 * [{"kind": "dense", "units": 2, "activation": "relu", "bias": "none"}]}
+)
 ONLY_POOL = Network.from_dict({"input": [2], "layers": [{"kind": "maxpool", "kernel": 2}]})
 BAD_ARRAYS = [
     ("nothing", NET, {}, r"arrays W1, \.\. or 2 arrays '<prefix>\.weight', found no arrays"),
@@ -245,28 +248,28 @@ BAD_ARRAYS = [
     ("W3 missing", NET, {**GOOD, "W3": None}, r"w\.npz\.W3: expected an array for layer 3, found nothing"),
     ("W2 too much", NET, {**GOOD, "W2": np.ones((1, 1))}, "only the arrays W1, W3, b1, b3, found array 'W2'"),
     ("mixed names", NET, {**GOOD, "fc.weight": np.ones((4, 8))}, "found array 'fc.weight'"),
-    ("W1 transposed", NET, {**GOOD, "W1": np.ones((2, 18))}, r"layers\[0\]\.W: expected shape \(18, 2\)"),
+    ("W1 transposed", NET, {**GOOD, "W1": np.ones((2, 18))}, r"npz\.W1: expected shape \(18, 2\)"),
     (
         "W1 of three axes",
         NET,
         {**GOOD, "W1": np.ones((18, 2, 1))},
-        r"layers\[0\]\.W: expected shape \(18, 2\)",
+        r"npz\.W1: expected shape \(18, 2\)",
     ),
-    ("W1 a number", NET, {**GOOD, "W1": 1}, r"layers\[0\]\.W: expected shape \(18, 2\) .* found \(\)"),
+    ("W1 a number", NET, {**GOOD, "W1": 1}, r"npz\.W1: expected shape \(18, 2\) .* found \(\)"),
     (
         "b1 missing",
         NET,
         {**GOOD, "b1": None},
-        r"layers\[0\]\.b: expected 2 biases \(per filter\), found nothing",
+        r"npz\.b1: expected 2 biases \(per filter\), found nothing",
     ),
     (
         "b1 per unit",
         NET,
         {**GOOD, "b1": np.ones(18)},
-        r"layers\[0\]\.b: expected shape \(2,\) \(per filter\)",
+        r"npz\.b1: expected shape \(2,\) \(per filter\)",
     ),
-    ("b1 of two axes", NET, {**GOOD, "b1": np.ones((2, 1))}, r"layers\[0\]\.b: expected shape \(2,\)"),
-    ("b1 a number", NET, {**GOOD, "b1": 1}, r"layers\[0\]\.b: expected shape \(2,\) .* found \(\)"),
+    ("b1 of two axes", NET, {**GOOD, "b1": np.ones((2, 1))}, r"npz\.b1: expected shape \(2,\)"),
+    ("b1 a number", NET, {**GOOD, "b1": 1}, r"npz\.b1: expected shape \(2,\) .* found \(\)"),
     ("bias unwanted", NO_BIAS, {"W1": np.ones((2, 2)), "b1": np.ones(2)}, "no bias, as the spec says"),
     ("bias unwanted, a number", NO_BIAS, {"W1": np.ones((2, 2)), "b1": 1}, "no bias, as the spec says"),
     ("no layer has weights", ONLY_POOL, {"W1": np.ones((2, 2))}, "no layer has weights, found 1 arrays"),
@@ -308,14 +311,20 @@ BAD_ARRAYS = [
     (
         "digits that are none",
         NET,
-        {"a.\u00b2.weight": [1], "a.b.weight": [1]},
+        {"a.\u00b2.weight": [1], "a.b.weight": [1, 2]},
         r"weight: expected PyTorch's shape",
     ),
     (
         "a number too long for a name",
         NET,
-        {f"a.{'9' * 5000}.weight": [1], "a.b.weight": [1]},
+        {f"a.{'9' * 5000}.weight": [1], "a.b.weight": [1, 2]},
         r"weight: expected PyTorch's shape",
+    ),
+    (
+        "an order only the alphabet gives",
+        SQUARE,
+        {"encoder.weight": np.eye(2), "decoder.weight": np.ones((2, 2))},
+        r"numbers in the order of the layers .* found 'decoder' and 'encoder' of the same shape",
     ),
 ]
 
@@ -367,3 +376,13 @@ def test_a_tensor_of_too_many_axes(tmp_path):
     (tmp_path / "w.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
     with pytest.raises(MalformedError, match=r"w\.safetensors\.a: expected at most 32 axes, found 70"):
         Weights.from_file(SMALL, tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize("first, second", [("fc2", "fc10"), ("0.a", "1"), ("block1.out", "block2.in")])
+def test_numbers_decide_the_order_of_equal_shapes(tmp_path, first, second):
+    """Two layers whose arrays could be exchanged are told apart by a number in their names, by its value."""
+    arrays = {f"{second}.weight": [[0, 1], [0, 0]], f"{first}.weight": [[5, 0], [0, 7]]}
+    np.savez(tmp_path / "w.npz", **{name: np.array(rows) for name, rows in arrays.items()})
+    weights = Weights.from_file(SQUARE, tmp_path / "w.npz")
+    assert weights[1].W.numerators.tolist() == [[5, 0], [0, 7]]
+    assert weights[2].W.numerators.tolist() == [[0, 0], [1, 0]]
