@@ -157,8 +157,9 @@ class Surface:
     def gradient(self) -> list[Any]:
         """For each layer null or (dW, db); a kink that the loss feels is a rejection."""
         D, found, numbers = self.residual, [], self.numbers
-        for layer, gathers, entry, below, slopes in zip(
-                *map(reversed, (self.layers, self.gathers, self.point, self.F, self.slopes)), strict=True):
+        lower = [None, *self.slopes[:-1]]
+        for layer, gathers, entry, below, slopes, under in zip(
+                *map(reversed, (self.layers, self.gathers, self.point, self.F, self.slopes, lower)), strict=True):
             back = [[numbers.zero] * len(row) for row in below]
             dW = [[numbers.zero] * layer.filters for _ in range(layer.patch_length)]
             db = [numbers.zero] * (bias_sizes(layer) if entry else 0)
@@ -168,7 +169,10 @@ class Surface:
                     mark = slopes[i][h]
                     if not d:
                         continue
-                    smooth = len(mark) == 1 if entry is None else mark is not None
+                    smooth = mark is not None
+                    if entry is None:  # a tie of units with slope 0 (inactive ReLUs) has slope 0
+                        sharp = layer.number == 1 or self.layers[layer.number - 2].activation is None
+                        smooth = len(mark) == 1 or not (sharp or any(under[i][u] != numbers.zero for u in mark))
                     require(smooth, self.path, f"a kink at sample {i}, layer {layer.number}, unit {h}")
                     if entry is None:
                         back[i][mark[0]] = numbers.add(back[i][mark[0]], d)

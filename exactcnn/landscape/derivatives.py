@@ -5,9 +5,9 @@ o sigma_l'(G_l), grad_{U_l} = F_{l-1}^T Delta_l, grad_{b_l} = Delta_l^T 1, grad_
 applied to grad_U; all sums over patches here, so that U is never formed.  Second derivatives by
 differentiating forward and backward passes in a direction (Pearlmutter's R operator).
 
-A *kink* is a unit at which sigma has no derivative, or a pooling patch with two maxima.  It does no
-harm where dPhi/df of the unit is 0: every one-sided derivative is 0 there.  Other kinks are listed, and the
-gradient is then not claimed.
+A *kink* is a unit at which sigma has no derivative, or a pooling patch with two maxima (unless all of them have slope
+0, as inactive ReLUs do).  It does no harm where dPhi/df of the unit is 0: every one-sided derivative is 0 there.
+Other kinks are listed, and the gradient is then not claimed.
 Parameters are ordered layer by layer, W row by row (tap, filter), then b.
 """
 
@@ -248,10 +248,15 @@ class Surface:
         assert choices is not None
         for (i, p), d in np.ndenumerate(D):
             places = choices[i][p]
-            if len(places) > 1 and record and not _is_zero(d):
+            if len(places) > 1 and record and not _is_zero(d) and not self._flat_tie(layer, i, places):
                 self.kinks.append(Kink(layer.index, i, p))
             below[i, places[0]] = below[i, places[0]] + d
         return below
+
+    def _flat_tie(self, layer: Layer, sample: int, places: list[int]) -> bool:
+        """Have all tied units slope 0, as inactive ReLUs do?  Then so has their maximum."""
+        first = self.first[layer.index - 1]
+        return first is not None and all(v is not None and _is_zero(v) for v in first[sample, places])
 
     def _parameters(
         self, layer: Layer, x: np.ndarray, Delta: np.ndarray

@@ -5,6 +5,8 @@ from fractions import Fraction
 import pytest
 
 import exactcnn
+from exactcnn.certificates import make_certificate
+from exactcnn.checker import check_certificate
 from exactcnn.errors import UndecidedError
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.derivatives import Kink, Surface, flatten, point_of
@@ -215,3 +217,26 @@ def _outcome(inst):
         return kink_test(inst).minimum
     except UndecidedError as error:
         return str(error)
+
+
+@pytest.mark.parametrize("bias, verdict", [(-5, "proved"), (5, "undecided")])
+def test_ties_of_inactive_units_have_slope_0(bias, verdict):
+    """Two equal pixels in one pool: off, the maximum is 0 nearby and the output bias alone decides; on, a real kink."""
+    net = network([2], {"kind": "conv", "filters": 1, "kernel": 1, "activation": "relu", "bias": "unit"},
+                  {"kind": "maxpool", "kernel": 2}, {**DENSE, "units": 1})  # fmt: skip
+    inst = Instance(
+        net, exactcnn.samples([[1, 1]], [[3]]), given(net, ([[1]], [bias, bias]), None, ([[2]], [1]))
+    )
+    (finding,) = decide("critical-point", inst, None)
+    if verdict == "undecided":
+        assert finding.verdict == "undecided"
+        return
+    assert finding.verdict == "refuted"  # by the output bias
+    verdicts = check_certificate(make_certificate(inst, [finding]))
+    assert verdicts.outcome == "VERIFIED"
+    at_rest = Instance(net, inst.samples, given(net, ([[1]], [bias, bias]), None, ([[2]], [3])))
+    wrong = Instance(net, exactcnn.samples([[1, 1]], [[4]]), at_rest.weights)
+    for here, expected in ((at_rest, "proved"), (wrong, "refuted")):
+        (finding,) = decide("critical-point", here, None)
+        assert finding.verdict == expected
+        assert check_certificate(make_certificate(here, [finding])).outcome == "VERIFIED"
