@@ -127,7 +127,8 @@ def planted(instance: Instance, *, share: Fraction = Fraction(9, 10), digits: in
 
     With J the Jacobian of the outputs, R a unit vector with J^T R = 0 and Y = F_L - c R the weights are critical with
     loss c^2 / 2 and Hessian J^T J + c S; c is ``share`` of the largest that keeps it positive definite.  Y is rounded
-    to ``digits`` binary places.  None if J has no full column rank, or no such R.  Floats choose; nothing is proved.
+    to ``digits`` binary places.  None if there is no such R, or the rank of J is unclear.  Floats choose, nothing
+    is proved.
     """
     m, x = instance.network.widths[-1], instance.need_samples().x
     flat = replace(
@@ -137,18 +138,21 @@ def planted(instance: Instance, *, share: Fraction = Fraction(9, 10), digits: in
     descent = _Descent(flat)
     here = descent.given()
     J, outputs = descent.jacobian(here)
-    left, sizes, _ = np.linalg.svd(J)
-    if J.shape[0] <= J.shape[1] or sizes[-1] < 1e-6 * sizes[0]:
+    left, sizes, right = np.linalg.svd(J)
+    rank = int((sizes > 1e-6 * sizes[0]).sum())
+    if rank >= J.shape[0] or (sizes[rank:] > 1e-9 * sizes[0]).any() or not np.isfinite(sizes).all():
         return None
-    R = left[:, J.shape[1]]
+    R = left[:, rank]
 
     def at(c: float) -> Instance:
         rows = np.rint((outputs - c * R) * 2.0**digits).reshape(-1, m)
         targets = RationalArray.from_fractions([[Fraction(int(v), 2**digits) for v in row] for row in rows])
         return replace(instance, samples=Samples(x, targets, source="planted targets"))
 
-    gauss = J.T @ J
-    curved = _Descent(at(1.0)).hessian(here) - gauss
+    # What the outputs do not feel (symmetries, or parameters too many) is left out: V spans the rest.
+    V = right[:rank].T
+    gauss = V.T @ J.T @ J @ V
+    curved = V.T @ (_Descent(at(1.0)).hessian(here) - J.T @ J) @ V
     root = np.linalg.inv(np.linalg.cholesky(gauss))
     least = float(np.linalg.eigvalsh(root @ curved @ root.T)[0])
     return at(float(share) * min(-1.0 / least, 16.0)) if least < 0 else None
