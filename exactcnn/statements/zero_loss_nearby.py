@@ -4,8 +4,9 @@ About the weights exactly as they are (trained floats are dyadic rationals) and 
 k = L-1: if rank F_{L-1} = N, then changing nothing but the matrix of the output layer makes the loss
 exactly 0, and the change is at most ``distance`` in Frobenius norm.  Up to a few hundred samples a
 right inverse proves it, which goes into a certificate; beyond that float64 with proved bounds does,
-and the certificate holds the rank alone.  Refuted: two equal samples have different targets, so no
-parameters at all give zero loss.
+and the certificate holds the rank alone.  A wide layer k < L-1 under dense layers: the matrix of layer k+1
+changes, by Newton and Kantorovich (``landscape.nearby_deep``).  Refuted: two equal samples have different
+targets, so no parameters at all give zero loss.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from exactcnn.errors import UndecidedError
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.interpolation import target_matrix
 from exactcnn.landscape.nearby import Nearby, nearby_by_balls, nearby_by_floats, suits_balls
+from exactcnn.landscape.nearby_deep import nearby_by_newton, wide_layer_below
 from exactcnn.linalg.singular_values import rounded_outwards
 from exactcnn.statements.corollary_3_6 import output_obstacle
 from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding
@@ -29,6 +31,9 @@ __all__ = ["decide_zero_loss_nearby"]
 def decide_zero_loss_nearby(instance: Instance, layer: int | None = None) -> Finding:
     """How far is an exact interpolating minimum from the given weights, at most?"""
     name, network = "zero-loss-nearby", instance.network
+    deep = _deep_layer(instance, layer)
+    if deep is not None:
+        return _deep(instance, deep)
     obstacle = output_obstacle(instance, layer)
     if obstacle is not None:
         return Finding(name, UNDECIDED, obstacle, {"distance": None}, None, layer)
@@ -37,11 +42,7 @@ def decide_zero_loss_nearby(instance: Instance, layer: int | None = None) -> Fin
         Y = target_matrix(instance.need_samples(), network.widths[-1])
         clash = _clash(instance.need_samples().x, Y)
         if clash is not None:
-            equal = f"Samples {clash[0]} and {clash[1]} are equal and their targets are not"
-            reason = f"{equal}: no parameters at all give zero loss."
-            return Finding(
-                name, REFUTED, reason, {"layer": k, "distance": None, "samples": list(clash)}, None, k
-            )
+            return _refuted(clash, k)
         small = suits_balls(instance, k)
         found = nearby_by_balls(instance) if small else nearby_by_floats(instance)
     except UndecidedError as error:
@@ -54,6 +55,58 @@ def decide_zero_loss_nearby(instance: Instance, layer: int | None = None) -> Fin
     note += "as its own claim." if rank.verdict == PROVED else "where it is proved exactly; here it is not."
     evidence = rank.evidence if rank.verdict == PROVED else None
     return Finding(name, PROVED, _reason(found) + note, _summary(found), evidence, k)
+
+
+def _deep_layer(instance: Instance, layer: int | None) -> int | None:
+    """k < L-1 where that is asked for, or where layer L-1 is too narrow and a wide layer lies under dense ones."""
+    network = instance.network
+    if layer is None and network.depth >= 2 and network.layers[-2].width >= instance.N:
+        return None
+    k = wide_layer_below(instance) if layer is None else layer
+    dense = (
+        k is not None and k < network.depth - 1 and all(each.kind == "dense" for each in network.layers[k:])
+    )
+    return k if dense else None
+
+
+def _deep(instance: Instance, k: int) -> Finding:
+    """By Newton and Kantorovich on the matrix of layer k+1; the certificate holds the rank of F_k."""
+    name = "zero-loss-nearby"
+    try:
+        clash = _clash(
+            instance.need_samples().x, target_matrix(instance.need_samples(), instance.network.widths[-1])
+        )
+        if clash is not None:
+            return _refuted(clash, k)
+        found = nearby_by_newton(instance, k)
+    except UndecidedError as error:
+        return Finding(name, UNDECIDED, f"No distance: {error}.", {"layer": k, "distance": None}, None, k)
+    low, high = _ends(*found.loss)
+    distance = _ends(Fraction(0), found.distance)[1]
+    summary: dict[str, object] = {
+        "layer": k,
+        "samples": found.samples,
+        "width": instance.network.layer(k).width,
+        "loss": [low, high],
+        "distance": distance,
+        "sigma_min": list(rounded_outwards(*found.sigma)),
+        "route": "Newton-Kantorovich",
+    }
+    rank = decide_rank(instance, k)
+    note = " It is in no certificate; rank F_k = N is, as its own claim." if rank.verdict == PROVED else ""
+    reason = (
+        f"The loss is in [{low:g}, {high:g}]; a global minimum with zero loss, exactly, lies within {distance:g} of "
+        f"these weights, by a change of W_{k + 1} alone (Krawczyk's test, sample by sample).{note}"
+    )
+    return Finding(name, PROVED, reason, summary, rank.evidence if rank.verdict == PROVED else None, k)
+
+
+def _refuted(clash: tuple[int, int], k: int) -> Finding:
+    equal = f"Samples {clash[0]} and {clash[1]} are equal and their targets are not"
+    reason = f"{equal}: no parameters at all give zero loss."
+    return Finding(
+        "zero-loss-nearby", REFUTED, reason, {"layer": k, "distance": None, "samples": list(clash)}, None, k
+    )
 
 
 def _clash(x: RationalArray, Y: RationalArray) -> tuple[int, int] | None:

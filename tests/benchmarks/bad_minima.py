@@ -2,10 +2,11 @@
 
     python -m tests.benchmarks.bad_minima [TRIALS] [DIRECTORY]
 
-For each architecture: TRIALS instances with small integer inputs and random weights, targets planted so that the weights
-are near a minimum of positive loss (``landscape.search.planted``), descent from 24 other starting points, and what
-exactcnn proves: a local minimum (Krawczyk, inertia), in S_1, with a point of smaller loss.  Every certificate is checked;
-with DIRECTORY it is kept.  Columns: planted (targets exist), minimum (proved), in S_1, bad (smaller loss elsewhere).
+For each architecture: TRIALS instances with small integer inputs and random weights, targets planted so that the
+weights are near a minimum of positive loss (``landscape.search.planted``), descent from 24 other starting points, and
+what exactcnn proves: a local minimum (Krawczyk, inertia), in S_1, with a point of smaller loss.  Every certificate is
+checked; with DIRECTORY it is kept.  Columns: planted (targets exist), minimum (proved), in S_1, bad (smaller loss
+elsewhere).
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ CASES = {
 
 
 def instance(case: tuple[str, int, int, int, int, str], seed: int) -> Instance:
-    activation, N, _, _, _, bias = case
+    activation, N = case[:2]
     network, r = architecture(*case), random.Random(seed)
     rows = [[r.randint(-3, 3) for _ in range(N)] for _ in range(N)]
     entries = []
@@ -69,7 +70,6 @@ def instance(case: tuple[str, int, int, int, int, str], seed: int) -> Instance:
             W = [[w / 8 for w in row] for row in W]
             first = entries[0].b
             assert first is not None
-            taps = len(W)
             sums = [
                 sum(w[0] * first.to_fractions()[p * taps + n] for n, w in enumerate(W)) for p in range(len(b))
             ]

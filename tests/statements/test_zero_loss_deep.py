@@ -1,0 +1,140 @@
+"""zero-loss-nearby where the wide layer lies deeper: Newton and Kantorovich, sample by sample, against mpmath."""
+
+from fractions import Fraction
+
+import mpmath
+import numpy as np
+import pytest
+
+import exactcnn
+from exactcnn.certificates import make_certificate
+from exactcnn.checker import check_certificate
+from exactcnn.features.instance import Instance
+from exactcnn.landscape.nearby_deep import wide_layer_below
+from exactcnn.network.weights import Weights
+from exactcnn.statements import decide
+from tests.statements.instances import conv, network, random_rows, rng
+
+DENSE = {"kind": "dense"}
+SIGMA = {"sigmoid": lambda t: 1 / (1 + mpmath.exp(-t)), "tanh": mpmath.tanh, "identity": lambda t: t,
+         "softplus": lambda t: mpmath.log(1 + mpmath.exp(t))}  # fmt: skip
+
+
+def deep(seed, above=("tanh",), units=5, m=2, N=5, near=True):
+    """A wide convolution (n_1 = 12), dense layers above; targets near the outputs if ``near``."""
+    r = rng(seed)
+    layers = [{**DENSE, "units": units, "activation": a} for a in above]
+    net = network([4], conv(4, "sigmoid", kernel=2), *layers, {**DENSE, "units": m})
+    weights = Weights.from_seed(net, seed, 8)
+    rows = random_rows(r, N, 4, -3, 3)
+    blank = Instance(net, exactcnn.samples(rows, [[0] * m] * N), weights)
+    outputs = forward(blank)[-1]
+    targets = [
+        [
+            Fraction(round(float(v) * 256), 256) + (Fraction(r.randint(-20, 20), 128) if near else 50)
+            for v in row
+        ]
+        for row in outputs.tolist()
+    ]
+    return Instance(net, exactcnn.samples(rows, targets), weights)
+
+
+def forward(inst, k=0):
+    """[F_1, .., F_L] at 40 digits, from the definition."""
+    with mpmath.workdps(40):
+        state = [
+            [mpmath.mpf(v.numerator) / v.denominator for v in row] for row in inst.samples.x.to_fractions()
+        ]
+        found = []
+        for layer in inst.network.layers:
+            entry = inst.weights[layer.index]
+            W, b = entry.W.to_fractions(), entry.b.to_fractions()
+            above = []
+            for row in state:
+                values = []
+                for p, patch in enumerate(layer.patches.indices.tolist()):
+                    for t in range(layer.filters):
+                        g = (
+                            mpmath.mpf(b[p * layer.filters + t].numerator)
+                            / b[p * layer.filters + t].denominator
+                        )
+                        for tap, u in enumerate(patch):
+                            g += row[u] * W[tap][t].numerator / W[tap][t].denominator
+                        values.append(SIGMA[layer.activation.name](g))
+                above.append(values)
+            found.append(mpmath.matrix(above))
+            state = above
+        return found
+
+
+def reachable(inst):
+    """||F_1^+ Z||_F for the Z that Newton's method in mpmath finds with the same A, sample by sample."""
+    net = inst.network
+    with mpmath.workdps(40):
+        F = forward(inst)[0]
+        entries = [inst.weights[layer.index] for layer in net.layers[1:]]
+        matrices = [
+            mpmath.matrix(
+                [[mpmath.mpf(v.numerator) / v.denominator for v in row] for row in e.W.to_fractions()]
+            )
+            for e in entries
+        ]
+        biases = [[mpmath.mpf(v.numerator) / v.denominator for v in e.b.to_fractions()] for e in entries]
+
+        def h(g):
+            values = [SIGMA[net.layers[1].activation.name](v) for v in g]
+            for layer, W, b in zip(net.layers[2:], matrices[1:], biases[1:], strict=True):
+                g = [sum(values[a] * W[a, c] for a in range(W.rows)) + b[c] for c in range(W.cols)]
+                values = [SIGMA[layer.activation.name](v) for v in g]
+            return values
+
+        Z = []
+        for i, target in enumerate(inst.samples.targets.to_fractions()):
+            g = [
+                sum(F[i, a] * matrices[0][a, c] for a in range(F.cols)) + biases[0][c]
+                for c in range(matrices[0].cols)
+            ]
+            n, m = len(g), len(target)
+            J = np.array([[float(mpmath.diff(lambda e, c=c, o=o: h([v + (e if a == c else 0) for a, v in enumerate(g)])[o], 0))
+                           for c in range(n)] for o in range(m)])  # fmt: skip
+            A = np.linalg.pinv(J)
+
+            def equations(*t, g=g, A=A, target=target):
+                z = [sum(A[a, c] * t[c] for c in range(len(t))) for a in range(len(g))]
+                return [
+                    v - mpmath.mpf(y.numerator) / y.denominator
+                    for v, y in zip(h([a + b for a, b in zip(g, z, strict=True)]), target, strict=True)
+                ]
+
+            t = mpmath.findroot(equations, [mpmath.mpf(0)] * m, tol=1e-25)
+            Z.append([sum(A[a, c] * t[c] for c in range(m)) for a in range(n)])
+        Z = mpmath.matrix(Z)
+        change = F.T * mpmath.inverse(F * F.T) * Z
+        return mpmath.mnorm(change, "f")
+
+
+@pytest.mark.parametrize("above", [("tanh",), ("sigmoid", "softplus"), ("identity", "tanh")])
+@pytest.mark.parametrize("seed", range(3))
+def test_distance_covers_mpmaths_change(seed, above):
+    inst = deep(seed, above)
+    assert wide_layer_below(inst) == 1
+    (finding,) = decide("zero-loss-nearby", inst)
+    assert finding.verdict == "proved"
+    assert finding.summary["route"] == "Newton-Kantorovich"
+    exact = reachable(inst)
+    assert 0 < exact <= mpmath.mpf(finding.summary["distance"])
+    # sigma_min(F) instead of F itself costs at most the condition of F.
+    assert mpmath.mpf(finding.summary["distance"]) < 2000 * exact
+    assert check_certificate(make_certificate(inst, [finding])).outcome == "VERIFIED"  # of the rank
+
+
+def test_undecided_where_the_targets_are_out_of_reach():
+    """Far targets of saturated units; fewer units than outputs; a rank below N."""
+    assert decide("zero-loss-nearby", deep(1, ("sigmoid",), near=False))[0].verdict == "undecided"
+    assert decide("zero-loss-nearby", deep(1, ("tanh",), units=1))[0].verdict == "undecided"
+    inst = deep(2)
+    rows = inst.samples.x.to_fractions()
+    same = exactcnn.samples([rows[0], *rows[:-1]], [[1, 2]] * 5)
+    assert decide("zero-loss-nearby", Instance(inst.network, same, inst.weights))[0].verdict == "undecided"
+    clash = exactcnn.samples([rows[0], *rows[:-1]], [[1, 2], [2, 1], [1, 1], [1, 1], [1, 1]])
+    assert decide("zero-loss-nearby", Instance(inst.network, clash, inst.weights))[0].verdict == "refuted"
