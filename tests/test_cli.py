@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shlex
 import struct
 import subprocess
 import sys
@@ -673,3 +674,13 @@ def test_weights_that_cannot_be_saved(run, arguments, sentence):
     found = run(*VERIFY, *arguments)
     assert (found.code, found.out) == (2, "")
     assert sentence in found.err
+
+
+def test_the_command_to_check_can_be_pasted(run, tmp_path):
+    """However long the name and whatever is in it, the command stands on one line, quoted for a shell."""
+    name = str(tmp_path / f"my certificate {'x' * 150}.json")
+    found = run(*VERIFY, "--certificate", name)
+    (line,) = (line for line in found.out.splitlines() if line.startswith("check it:"))
+    command = shlex.split(line.removeprefix("check it:"))
+    assert command == ["exactcnn", "check", name]
+    assert run(*command[1:]).code == 0
