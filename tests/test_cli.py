@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import exactcnn.api
+from exactcnn import cli
 from exactcnn.certificates import instance_json
 from exactcnn.cli import main
 from exactcnn.statements import STATEMENTS
@@ -590,6 +591,12 @@ def test_help():
     for word in ("verify", "check", "Exit codes", "digits.json"):
         assert word in found.stdout
     assert "--certificate" in script("verify", "--help", env={**os.environ, "COLUMNS": "120"}).stdout
+
+
+def test_help_names_every_statement():
+    """The list in --help of verify is the list of statements, none missing and none made up."""
+    listed = cli._statement_help().split("'all': ")[1].split(". Default")[0]
+    assert sorted(listed.split(", ")) == sorted(STATEMENTS)
 
 
 def test_a_closed_pipe_is_no_refutation():
