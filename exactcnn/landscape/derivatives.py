@@ -13,7 +13,7 @@ Parameters are ordered layer by layer, W row by row (tap, filter), then b.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -89,13 +89,15 @@ class Surface:
     """The loss of ``instance``'s network and data at ``point``, evaluated once, forward and backward.
 
     ``gradient``: one (dW, db) for each layer, of the shapes of the parameters (None for pooling).
-    ``kinks``: where it may not exist.  ``lifted[l]``: grad_{U_l} (n_{l-1}, n_l), made on request.
+    ``kinks``: where it may not exist.  ``sides``: the slope to take at a kink (layer, sample, unit), that of
+    the right (1) or of the left (-1); the surface is then that of the smooth piece on this side.
     """
 
     instance: Instance
     domain: Domain
     point: Point
     kinks: list[Kink] = field(default_factory=list)
+    sides: Mapping[Kink, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.layers = self.instance.network.layers
@@ -163,11 +165,48 @@ class Surface:
         values, first, second = (np.empty(G.size, dtype=object) for _ in range(3))
         for place, jet in enumerate(jets):
             values[place], first[place], second[place] = jet
+        for kink, side in self.sides.items():
+            place = kink.sample * layer.width + kink.unit
+            if kink.layer == layer.index and first[place] is None:
+                first[place], second[place] = self._one_sided(layer, side), self.zero
         self.F.append(values.reshape(G.shape))
         self.first.append(first.reshape(G.shape))
         self.second.append(second.reshape(G.shape))
         self.G.append(G)
         self.choice.append(None)
+
+    def _one_sided(self, layer: Layer, side: int) -> Any:
+        """The slope of relu or leaky_relu on one side of 0; UndecidedError for other kinks."""
+        activation = layer.activation
+        if activation is None or activation.name not in ("relu", "leaky_relu"):
+            raise UndecidedError(f"layer {layer.index} has a kink that is no ReLU's")
+        below = dict(activation.parameters).get("slope", Fraction(0))
+        return self.domain.number(Fraction(1) if side > 0 else below)
+
+    def _zeros_like(self, W: np.ndarray, b: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+        zeros = np.full(W.shape, self.zero, dtype=object)
+        return zeros, None if b is None else np.full(b.shape, self.zero, dtype=object)
+
+    def unit_gradient(self, kink: Kink) -> np.ndarray:
+        """The gradient of a unit's pre-activation at one sample by all parameters, flat."""
+        found: list[tuple[np.ndarray, np.ndarray | None] | None] = []
+        D = np.full((self.F[0].shape[0], self.layers[kink.layer - 1].width), self.zero, dtype=object)
+        D[kink.sample, kink.unit] = self.domain.number(Fraction(1))
+        for layer in reversed(self.layers):
+            k, entry = layer.index, self.point[layer.index - 1]
+            if k > kink.layer:
+                found.append(None if entry is None else self._zeros_like(*entry))
+                continue
+            if entry is None:
+                D = self._unpool(layer, D, record=False)
+                found.append(None)
+                continue
+            first = self.first[k]
+            assert first is not None
+            Delta = D if k == kink.layer else D * first
+            found.append(self._parameters(layer, self._gathered(layer, self.F[k - 1]), Delta))
+            D = self._scattered(layer, Delta, entry[0]) if k > 1 else D
+        return flatten(tuple(reversed(found)))
 
     def _backward(self) -> None:
         self.D: list[np.ndarray | None] = [None] * (len(self.layers) + 1)  # dPhi / dF_l

@@ -30,7 +30,7 @@ from exactcnn.errors import MisuseError, UndecidedError
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.ideals import Ideal, Limits, Polynomial, linear_relation, saturation
 from exactcnn.landscape.inertia import Inertia
-from exactcnn.landscape.polynomial_loss import derivative, loss_polynomial, product
+from exactcnn.landscape.polynomial_loss import added, derivative, loss_polynomial, product
 from exactcnn.landscape.real_points import RealPoint, Value, real_points_of
 from exactcnn.landscape.solutions import Orbit, monic, orbits_of
 from exactcnn.progress import report
@@ -47,6 +47,7 @@ __all__ = [
 ]
 
 _GENERIC_BITS = 16
+_Key = tuple[Fraction, ...]  # a monic irreducible polynomial, constant first
 
 
 @dataclass(frozen=True)
@@ -128,11 +129,12 @@ def complex_critical_points(
     report("elimination", 1, 3)
     orbits: tuple[Orbit, ...] | None
     if ideal.dimension > 0:
+        parts = _parts(ideal, gradient, loss)
         try:
-            orbits = _isolated(ideal, gradient)
+            orbits = _isolated(ideal, gradient, loss, parts or {})
         except UndecidedError:
             orbits = None
-        levels, multiplicity = _levels_of_families(ideal, loss, orbits), None
+        levels, multiplicity = _levels_of_families(parts, loss, orbits), None
     else:
         orbits = orbits_of(ideal)
         levels = _levels_of_points(orbits, loss)
@@ -170,20 +172,26 @@ def _lambdas(
 def _with_tikhonov(loss: Polynomial, lambdas: Sequence[Fraction]) -> Polynomial:
     from flint import fmpq
 
-    total, n = dict(loss), len(lambdas)
-    for i, value in enumerate(lambdas):
-        square = tuple(2 * int(i == j) for j in range(n))
-        total[square] = total.get(square, fmpq(0)) + fmpq(value.numerator, 2 * value.denominator)
-    return {m: c for m, c in total.items() if c}
+    n = len(lambdas)
+    squares = {
+        tuple(2 * int(i == j) for j in range(n)): fmpq(v.numerator, 2 * v.denominator)
+        for i, v in enumerate(lambdas)
+    }
+    return added(loss, squares)
 
 
 def _fractions(polynomial: Any) -> tuple[Fraction, ...]:
     return tuple(Fraction(int(c.p), int(c.q)) for c in polynomial.coeffs())
 
 
-def _counted(orbits: Sequence[Orbit], loss: Polynomial) -> dict[tuple[Fraction, ...], int]:
+def _by_loss(key: _Key) -> tuple[int, list[Fraction]]:
+    """Rational losses first, ascending."""
+    return len(key), [-c for c in key]
+
+
+def _counted(orbits: Sequence[Orbit], loss: Polynomial) -> dict[_Key, int]:
     """Points by the minimal polynomials of their losses."""
-    found: dict[tuple[Fraction, ...], int] = {}
+    found: dict[_Key, int] = {}
     for orbit in orbits:
         key = _fractions(orbit.minimal_polynomial(orbit.value(loss)))
         found[key] = found.get(key, 0) + orbit.size
@@ -192,53 +200,74 @@ def _counted(orbits: Sequence[Orbit], loss: Polynomial) -> dict[tuple[Fraction, 
 
 def _levels_of_points(orbits: Sequence[Orbit], loss: Polynomial) -> tuple[Level, ...]:
     counted = _counted(orbits, loss)
-    return tuple(Level(key, 0, counted[key]) for key in sorted(counted, key=lambda k: (len(k), k)))
+    return tuple(Level(key, 0, counted[key]) for key in sorted(counted, key=_by_loss))
 
 
-def _levels_of_families(
-    ideal: Ideal, loss: Polynomial, orbits: Sequence[Orbit] | None
-) -> tuple[Level, ...] | None:
-    """From the least polynomial mu with mu(Phi) in I; None if its degree is beyond the limits."""
+def _parts(ideal: Ideal, gradient: Sequence[Polynomial], loss: Polynomial) -> dict[_Key, Ideal | None] | None:
+    """By the irreducible factors q of the least polynomial mu with mu(Phi) in I, the ideal I + <q(Phi)>; the zero sets
+    are disjoint and make up V(I).  None if deg mu is beyond the limits, an ideal None if its basis is."""
     from flint import fmpq, fmpq_poly
 
     first = ideal.normal_form(loss)
-    powers = [ideal.normal_form({(0,) * ideal.variables: fmpq(1)})]
+    one: Polynomial = {(0,) * ideal.variables: fmpq(1)}
+    powers = [ideal.normal_form(one)]
     relation = None
     while relation is None:
         if len(powers) > ideal.limits.values:
             return None
         powers.append(ideal.normal_form(product(powers[-1], first)))
         relation = linear_relation(powers)
-    counted = None if orbits is None else _counted(orbits, loss)
-    levels = []
+    found: dict[_Key, Ideal | None] = {}
     for factor, _ in fmpq_poly(relation).factor()[1]:
         q = monic(factor)
-        value: Polynomial = {}
-        for c, power in zip(q.coeffs(), powers, strict=False):
-            for m, coefficient in power.items():
-                value[m] = value.get(m, fmpq(0)) + c * coefficient
+        plain: Polynomial = {}  # Horner in Phi itself: the basis of I, often large, is of no help to its parts
+        for c in reversed(q.coeffs()):
+            plain = added(product(plain, loss), {m: c * v for m, v in one.items()})
         try:
-            dimension = ideal.plus([{m: c for m, c in value.items() if c}]).dimension
+            found[_fractions(q)] = Ideal.generated(ideal.variables, [*gradient, plain], ideal.limits)
         except UndecidedError:
-            dimension = None
-        key = _fractions(q)
-        levels.append(Level(key, dimension, None if counted is None else counted.get(key, 0)))
-    return tuple(sorted(levels, key=lambda level: (len(level.polynomial), level.polynomial)))
+            found[_fractions(q)] = None
+    return found
 
 
-def _isolated(ideal: Ideal, gradient: Sequence[Polynomial]) -> tuple[Orbit, ...] | None:
-    """The isolated points of V(I); None where the symmetries do not tell."""
+def _levels_of_families(
+    parts: dict[_Key, Ideal | None] | None, loss: Polynomial, orbits: Sequence[Orbit] | None
+) -> tuple[Level, ...] | None:
+    if parts is None:
+        return None
+    counted = None if orbits is None else _counted(orbits, loss)
+    return tuple(
+        Level(
+            key,
+            None if part is None else part.dimension,
+            None if counted is None else counted.get(key, 0),
+        )
+        for key, part in ((key, parts[key]) for key in sorted(parts, key=_by_loss))
+    )
+
+
+def _isolated(
+    ideal: Ideal, gradient: Sequence[Polynomial], loss: Polynomial, parts: dict[_Key, Ideal | None]
+) -> tuple[Orbit, ...] | None:
+    """The isolated points of V(I); None where the symmetries do not tell.
+
+    Whether a point is isolated is decided within the part of V(I) with its loss.
+    """
     components = _fixed_point_equations(ideal.variables, gradient)
-    fixed = ideal.plus(components)
+    fixed = Ideal.generated(ideal.variables, [*gradient, *components], ideal.limits)
     if fixed.dimension > 0:
         return None
-    left = list(orbits_of(fixed))
-    for component in components:
-        if not left:
-            break
-        near = saturation(ideal, component).rational_basis()
-        left = [orbit for orbit in left if any(orbit.value(g) != 0 for g in near)]
-    return tuple(left)
+    kept = []
+    for orbit in orbits_of(fixed):
+        part = parts.get(_fractions(orbit.minimal_polynomial(orbit.value(loss)))) or ideal
+        if part.dimension == 0 or not any(_in_closure(orbit, part, c) for c in components):
+            kept.append(orbit)
+    return tuple(kept)
+
+
+def _in_closure(orbit: Orbit, part: Ideal, component: Polynomial) -> bool:
+    """Of the points of the part where ``component`` is not 0."""
+    return all(orbit.value(g) == 0 for g in saturation(part, component).rational_basis())
 
 
 def _fixed_point_equations(n: int, gradient: Sequence[Polynomial]) -> list[Polynomial]:

@@ -1,10 +1,8 @@
-"""Floor 4a: ideals of Q[x_0, .., x_(n-1)] through Groebner bases (degree reverse lexicographic, the last variable
-largest: with the output layer's weights largest, bases of losses were smaller in most of the cases tried).
+"""Floor 4a: ideals of Q[x_0, .., x_(n-1)] through Groebner bases (degree reverse lexicographic, the last
+variable largest: with the output layer's weights largest, losses had smaller bases in most cases tried).
 
-FLINT's Buchberger (``fmpz_mpoly_vec.buchberger_naive``) computes over Z, so a basis is one over Q, not modulo a
-prime.  Its answer is put to two more tests: Buchberger's criterion holds for it, and it reduces the
-generators to 0; that it lies in the ideal rests on Buchberger's algorithm.  Sizes are limited, and beyond them
-UndecidedError: degrees of Groebner bases grow doubly exponentially.
+Bases are computed over Z (``groebner``), so they are bases over Q, not modulo a prime.  Their sizes are limited, and
+beyond the limits is UndecidedError: degrees of Groebner bases grow doubly exponentially.
 
 Polynomials are dictionaries {exponents: flint.fmpq}.  FLINT reduces up to a factor; to know the factor, s + p is
 reduced for a new variable s, which no leading term divides: the result is c s + c NF(p).
@@ -14,31 +12,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations
 from typing import Any
 
 from exactcnn.errors import UndecidedError
+from exactcnn.landscape.groebner import Limits, groebner_basis
 
 __all__ = ["Ideal", "Limits", "Monomial", "Polynomial", "linear_relation", "saturation"]
 
 Monomial = tuple[int, ...]
 Polynomial = dict[Monomial, Any]
 _POWERS = (1, 2, 4, 8, 16)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How large an elimination may grow before it is given up: variables; polynomials in a basis, terms and
-    bits of each; complex solutions with multiplicity; the degree of the polynomial of the critical values."""
-
-    variables: int = 14
-    polynomials: int = 240
-    terms: int = 1000
-    bits: int = 7000
-    solutions: int = 120
-    values: int = 24
 
 
 def _integral(polynomial: Polynomial) -> tuple[dict[Monomial, Any], int]:
@@ -68,9 +54,9 @@ class Ideal:
         >>> circle = {(2, 0): fmpq(1), (0, 2): fmpq(1), (0, 0): fmpq(-1)}
         >>> line = {(1, 0): fmpq(1), (0, 1): fmpq(-1, 2)}
         >>> Ideal.generated(2, [circle]).dimension, Ideal.generated(2, [circle, line]).standard_monomials()
-        (1, ((0, 0), (0, 1)))
+        (1, ((0, 0), (1, 0)))
         """
-        from flint import Ordering, fmpz_mpoly_ctx, fmpz_mpoly_vec
+        from flint import Ordering, fmpz_mpoly_ctx
 
         limits = Limits() if limits is None else limits
         if variables > limits.variables:
@@ -85,25 +71,12 @@ class Ideal:
         ]
         if not listed:
             return cls(variables, (), (), limits, ring, None)
-        bounds = (limits.polynomials, limits.terms, limits.bits)
-        found, finished = fmpz_mpoly_vec(listed, ring).buchberger_naive(limits=bounds)
-        if not finished:
-            raise UndecidedError(
-                f"a Groebner basis would have more than {limits.polynomials} polynomials, {limits.terms} terms "
-                f"or {limits.bits} bits"
-            )
-        vector = found.autoreduction()
-        if not vector.is_groebner() or any(g.reduction_primitive_part(vector) != 0 for g in listed):
-            raise UndecidedError("a Groebner basis failed its test")
+        vector = groebner_basis(ring, listed, limits)
         basis = tuple({m[-2::-1]: c for m, c in p.to_dict().items()} for p in vector)
         leading = tuple(
             p.monoms()[0][-2::-1] for p in vector
         )  # the terms of a polynomial are in the ring's order
         return cls(variables, basis, leading, limits, ring, vector)
-
-    def plus(self, generators: Iterable[Polynomial]) -> Ideal:
-        """The sum with the ideal of ``generators``."""
-        return Ideal.generated(self.variables, [*self.rational_basis(), *generators], self.limits)
 
     def rational_basis(self) -> list[Polynomial]:
         """The basis with rational coefficients."""
@@ -187,7 +160,7 @@ def saturation(ideal: Ideal, polynomial: Polynomial) -> Ideal:
 
     lifted = [{(*m, 0): c for m, c in g.items()} for g in ideal.rational_basis()]
     one = (0,) * (ideal.variables + 1)
-    room = Limits(**{**vars(ideal.limits), "variables": ideal.limits.variables + 1})
+    room = replace(ideal.limits, variables=ideal.limits.variables + 1)
     for power in _POWERS:
         inverse: Polynomial = {one: fmpq(1), **{(*m, power): -c for m, c in polynomial.items()}}
         try:

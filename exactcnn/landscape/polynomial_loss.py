@@ -20,7 +20,7 @@ from exactcnn.network.activations import Activation
 from exactcnn.network.activations.custom import parse_expression
 from exactcnn.network.activations.ranges import polynomial as coefficients_of
 
-__all__ = ["derivative", "loss_polynomial", "product"]
+__all__ = ["added", "derivative", "loss_polynomial", "product"]
 
 
 def _coefficients(activation: Activation) -> list[Fraction] | None:
@@ -96,6 +96,14 @@ def loss_polynomial(instance: Instance, most: int) -> tuple[Polynomial, int]:
     at: Point = tuple(point)
     loss = Surface(instance, _PolynomialDomain(made), at).loss
     return {tuple(m): fmpq(int(c.numerator), int(c.denominator)) for m, c in loss.terms() if c}, count
+
+
+def added(a: Polynomial, b: Polynomial) -> Polynomial:
+    """a + b."""
+    total = dict(a)
+    for m, c in b.items():
+        total[m] = total[m] + c if m in total else c
+    return {m: c for m, c in total.items() if c}
 
 
 def derivative(polynomial: Polynomial, i: int) -> Polynomial:

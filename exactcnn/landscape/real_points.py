@@ -39,10 +39,12 @@ class Value:
 
 @dataclass(frozen=True)
 class RealPoint:
-    """A real isolated critical point: each coordinate in its interval, which holds no other such point's unless these
-    coincide there; ``value``: the place of its loss among the values; ``degree`` of the field it generates
-    (1: rational); ``multiplicity`` as a zero of the gradient (None beside families); ``inertia`` of the
-    Hessian there (None: not decided, as when it is singular at an irrational point)."""
+    """A real isolated critical point, each coordinate in its interval (equal ends: exactly that).
+
+    ``value``: the place of its loss among the values; ``degree`` of the number field it generates (1: it is
+    rational); ``multiplicity`` as a zero of the gradient (None beside families); ``inertia`` of the Hessian
+    there (None: not decided, as when it is singular at an irrational point).
+    """
 
     coordinates: tuple[Interval, ...]
     value: int
@@ -80,8 +82,8 @@ def _at_precision(
     known: Sequence[tuple[Orbit, Any, Any]], hessian: list[list[Polynomial]], bits: int, simple: bool
 ) -> tuple[tuple[RealPoint, ...], tuple[Value, ...]] | None:
     """None if the current precision is too small."""
-    losses: dict[tuple[str, int], tuple[Interval, int]] = {}
-    drafts = []
+    losses: dict[tuple[str, int], tuple[Interval, int]] = {}  # by value, with the number of points
+    drafts: list[tuple[tuple[str, int], tuple[Interval, ...], Orbit, Inertia | None]] = []
     for orbit, value, minimal in known:
         candidates: list[Any] = []
         for u in orbit.real_roots():
@@ -93,17 +95,18 @@ def _at_precision(
             if len(places) != 1 or not all(_narrow(x, bits) for x in (*coordinates, at)):
                 return None
             inertia = _inertia(orbit, hessian, u)
-            if inertia is None and simple and orbit.multiplicity == 1:
-                return None  # the Hessian is not singular there: more digits will do
             key = (str(minimal), places[0])
             losses[key] = (losses.get(key, (at, 0))[0], losses.get(key, (at, 0))[1] + 1)
             drafts.append((key, coordinates, orbit, inertia))
-    order = [key for key, _ in sorted(losses.items(), key=lambda item: item[1][0])]
-    if any(losses[a][0][1] >= losses[b][0][0] for a, b in pairwise(order)):
+    first = {key: entry[0] for key, entry in losses.items()}
+    order = sorted(first, key=lambda key: first[key])
+    if any(first[a][1] >= first[b][0] for a, b in pairwise(order)):
         return None
+    rank = {key: place for place, key in enumerate(order)}
+    ranked = sorted(drafts, key=lambda d: (rank[d[0]], d[1]))
     points = tuple(
-        RealPoint(coordinates, order.index(key), orbit.size, orbit.multiplicity if simple else None, inertia)
-        for key, coordinates, orbit, inertia in sorted(drafts, key=lambda d: (order.index(d[0]), d[1]))
+        RealPoint(coordinates, rank[key], orbit.size, orbit.multiplicity if simple else None, inertia)
+        for key, coordinates, orbit, inertia in ranked
     )
     return points, tuple(Value(*losses[key]) for key in order)
 

@@ -18,6 +18,7 @@ from exactcnn.errors import UndecidedError
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.derivatives import Point, Surface
 from exactcnn.landscape.inertia import ball_inertia
+from exactcnn.landscape.kinks import kink_test, kinks_of
 from exactcnn.landscape.krawczyk import PRECISION, candidate
 from exactcnn.landscape.symmetries import Gauge, Symmetry, families_of, gauge_of
 from exactcnn.statements.critical_point import (
@@ -77,8 +78,8 @@ def decide_local_minimum(instance: Instance, layer: int | None = None) -> Findin
     if value.sign() == 0:
         reason = "A global minimum: the loss is exactly 0 there."
         return Finding(name, PROVED, reason, summary, LocalMinimum(surface, None))
-    if surface.kinks:
-        return Finding(name, UNDECIDED, f"Undecided: {kink_words(surface)}.", summary)
+    if kinks_of(surface):
+        return _at_kinks(instance, surface, summary)
     where = first_nonzero(surface, exact=True)
     if where is not None:
         reason = f"Not even critical: the partial derivative by {where} is not 0."
@@ -100,6 +101,32 @@ def decide_local_minimum(instance: Instance, layer: int | None = None) -> Findin
     )
     reason = f"{words}: the gradient is exactly 0 and the Hessian positive definite on {free} parameters; the loss "
     return Finding(name, PROVED, reason + f"there is {in_words(value)}.", summary, evidence)
+
+
+def _at_kinks(instance: Instance, surface: Surface, summary: dict[str, Any]) -> Finding:
+    """By the test on smooth pieces (``landscape.kinks``); it has no certificate."""
+    name, value = "local-minimum", in_words(surface.loss)
+    try:
+        found = kink_test(instance)
+    except UndecidedError as error:
+        felt = f" ({kink_words(surface)})" if surface.kinks else ""
+        return Finding(
+            name, UNDECIDED, f"Units are at kinks and the test on pieces fails: {error}{felt}.", summary
+        )
+    fields = found.gauge.symmetries
+    summary |= {
+        "symmetries": [field.to_json() for field in fields],
+        "pieces": found.pieces,
+        "signs": found.signs,
+    }
+    if not found.minimum:
+        reason = f"Not a local minimum: at the kinks {found.reason} (loss {value}; not certified)."
+        return Finding(name, REFUTED, reason, summary)
+    words = (
+        "A strict local minimum" if not fields else f"A local minimum, strict up to {len(fields)} symmetries"
+    )
+    reason = f"{words}, at kinks: {found.reason} ({found.pieces} pieces; not certified); the loss there is {value}."
+    return Finding(name, PROVED, reason, summary)
 
 
 def with_smaller(finding: Finding, point: Point) -> Finding:
