@@ -504,6 +504,20 @@ def test_version(run):
     assert found.out.startswith("exactcnn ")
 
 
+@pytest.mark.parametrize("existing", [False, True])
+def test_what_cannot_be_written_is_refused_before_the_work(run, monkeypatch, existing):
+    """Without permission to write the certificate nothing is decided only to be lost."""
+    if existing:
+        Path("c.json").write_text("")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    monkeypatch.setattr(cli, "_decide", None)
+    found = run(*VERIFY, "--certificate", "c.json")
+    assert (found.code, found.out) == (2, "")
+    assert found.err == (
+        "exactcnn: certificate c.json: expected a file that can be written, found no permission to write it\n"
+    )
+
+
 def test_special_files_are_not_replaced(run, tmp_path):
     """A certificate is never moved over a pipe or a device; the special file stays what it was."""
     os.mkfifo(tmp_path / "pipe")
