@@ -509,7 +509,7 @@ def test_what_cannot_be_written_is_refused_before_the_work(run, monkeypatch, exi
     """Without permission to write the certificate nothing is decided only to be lost."""
     if existing:
         Path("c.json").write_text("")
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
     monkeypatch.setattr(cli, "_decide", None)
     found = run(*VERIFY, "--certificate", "c.json")
     assert (found.code, found.out) == (2, "")
