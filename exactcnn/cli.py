@@ -42,9 +42,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="""Decide the theory of wide convolutional networks on your own network and data, exactly.
 
-[bold]exactcnn verify[/bold] answers proved, refuted or undecided and can write a certificate;
-[bold]exactcnn check[/bold] re-verifies certificates with a separate small program;
-[bold]exactcnn sample[/bold] draws random weights and reports the exact rank distribution.
+[bold]verify[/bold] answers proved, refuted or undecided, and can write a certificate;
+[bold]check[/bold] re-verifies certificates with a separate small program;
+[bold]sample[/bold] draws random weights and reports the exact rank distribution;
+[bold]critical[/bold] finds and classifies critical points of the loss.
 
 First result within a minute, on 1,797 embedded digit images:
 
@@ -52,7 +53,7 @@ First result within a minute, on 1,797 embedded digit images:
 
     exactcnn check digits.json
 
-Exit codes: 0 proved or accepted, 1 refuted or rejected, 2 malformed input, 3 undecided.""",
+Exit codes: 0 proved or accepted, 1 refuted or rejected, 2 bad input, 3 undecided.""",
 )
 
 
@@ -136,11 +137,12 @@ def verify(
 ) -> None:
     """Decide statements about a network, data and weights, exactly.
 
-    Examples: exactcnn verify net.toml --data train-images-idx3-ubyte.gz --samples 500 --seed 1
+    exactcnn verify net.toml --data train-images-idx3-ubyte.gz --samples 500
 
-    exactcnn verify model.onnx --data digits --scale 1/16 --certificate model.json
+    exactcnn verify model.onnx --scale 1/16 --certificate model.json
 
-    The exit code speaks of the statements asked for; hypotheses that fail are shown, not fatal.
+    Exit codes: 0 proved, 1 refuted, 2 bad input, 3 undecided.
+    The statements asked for count; hypotheses that fail are only shown.
     """
     from exactcnn.errors import MalformedError
     from exactcnn.statements import worst_verdict
@@ -217,7 +219,7 @@ def check(
 ) -> None:
     """Re-verify certificates with the independent checker.
 
-    The checker shares no code with the prover and needs only Python's standard library.
+    The checker shares no code with the prover and needs only Python itself.
 
     The same without exactcnn's other parts: python -m exactcnn.checker FILE...
 

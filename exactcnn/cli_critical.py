@@ -77,16 +77,18 @@ def critical(
 ) -> None:
     """Find, enclose and classify critical points of the loss 1/2 ||F_L - Y||^2.
 
-    Examples: exactcnn critical net.toml --data points.csv --weights trained.npz --classify
+    exactcnn critical net.toml --data p.csv --weights trained.npz --classify
 
-    exactcnn critical tiny.toml --data points.csv --enumerate --box -5 5 --ridge 1/10
+    exactcnn critical tiny.toml --data p.csv --enumerate --box -5 5 --ridge 1/10
 
-    exactcnn critical net.toml --data points.csv --search 200 --certificate minima.json
+    exactcnn critical net.toml --data p.csv --search 200 --certificate minima.json
 
-    At given weights: is every partial derivative exactly 0, or does a box around them hold exactly one critical
-    point? With --classify: is it a local minimum? --search asks for local minima that are not global.
+    At given weights: is every partial derivative exactly 0, or does a box around
+    them hold exactly one critical point? With --classify: is it a local minimum?
+    --search asks for local minima that are not global.
 
-    Exit codes: 0 proved (with --enumerate: the list is complete), 1 refuted, 2 bad input, 3 undecided.
+    Exit codes: 0 proved (--enumerate: the list is complete), 1 refuted,
+    2 bad input, 3 undecided.
     """
     from exactcnn.errors import MalformedError
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,8 @@ def require_writable(path: Path, what: str, *inputs: Path | str | None) -> None:
             raise MalformedError(field, "a regular file", "something else")
         if not path.parent.is_dir():
             raise MalformedError(field, "a file in a folder that exists", "no such folder")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise MalformedError(field, "a file that can be written", "no permission to write it")
     except OSError as error:
         raise MalformedError(field, "a file that can be written", error.strerror or error) from None
     require_apart(path, what, *inputs)

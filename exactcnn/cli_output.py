@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -93,7 +94,11 @@ def print_findings(
     from rich.table import Table
 
     console = Console()
-    console.print(escape(f"{instance.network.name}: {instance.network.describe()}"), highlight=False)
+    if not console.is_terminal:  # a pipe or a file has no 80 columns to keep to
+        console = Console(width=120)
+    console.print(
+        escape(f"{instance.network.name}: {instance.network.describe()}"), highlight=False, soft_wrap=True
+    )
     origin = instance.need_weights().origin
     samples = "1 sample" if instance.N == 1 else f"{instance.N} samples"
     weights = (
@@ -101,7 +106,9 @@ def print_findings(
     )
     if origin is not None and origin.distribution.name != "uniform":
         weights += f", {origin.distribution.text}"
-    console.print(escape(f"{samples} of {instance.need_samples().source}; {weights}"), highlight=False)
+    console.print(
+        escape(f"{samples} of {instance.need_samples().source}; {weights}"), highlight=False, soft_wrap=True
+    )
     table = Table(show_lines=False, pad_edge=False, expand=False)
     table.add_column("statement", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
@@ -121,10 +128,11 @@ def print_findings(
     if context:
         console.print("Below the line: hypotheses of the theory, shown for information.", style="dim")
     for note in notes:
-        console.print(f"[bold]note[/] {escape(note)}", highlight=False)
+        console.print(f"[bold]note[/] {escape(note)}", highlight=False, soft_wrap=True)
     if written is not None:
         claims = "1 claim" if written["claims"] == 1 else f"{written['claims']} claims"
         if written["left_out"]:
             claims += f"; without {', '.join(written['left_out'])}"
-        console.print(escape(f"certificate: {written['path']} ({claims})"), highlight=False)
-        console.print(escape(f"check it:    exactcnn check {written['path']}"), highlight=False)
+        command = shlex.join(["exactcnn", "check", written["path"]])
+        console.print(escape(f"certificate: {written['path']} ({claims})"), highlight=False, soft_wrap=True)
+        console.print(escape(f"check it:    {command}"), highlight=False, soft_wrap=True)

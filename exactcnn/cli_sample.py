@@ -71,10 +71,12 @@ def sample(
 ) -> None:
     """Draw random weights and report the exact rank distribution of F_k.
 
-    Example: exactcnn sample --sweep activation=relu --sweep width=1,2,4,8 --draws 200
+    exactcnn sample --sweep activation=relu --sweep width=1,2,4,8 --draws 200
 
-    Every row is proved and can be proved again with exactcnn verify; together they illustrate
-    almost-everywhere statements and prove none.
+    Every row is proved and can be proved again with exactcnn verify;
+    together they illustrate almost-everywhere statements and prove none.
+
+    Exit codes: 0 the campaign is complete, 2 bad input, 130 interrupted.
     """
     from exactcnn.api import default_network
     from exactcnn.arithmetic.texts import parse_rational

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shlex
 import struct
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 import exactcnn.api
+from exactcnn import cli
 from exactcnn.certificates import instance_json
 from exactcnn.cli import main
 from exactcnn.statements import STATEMENTS
@@ -502,6 +504,20 @@ def test_version(run):
     assert found.out.startswith("exactcnn ")
 
 
+@pytest.mark.parametrize("existing", [False, True])
+def test_what_cannot_be_written_is_refused_before_the_work(run, monkeypatch, existing):
+    """Without permission to write the certificate nothing is decided only to be lost."""
+    if existing:
+        Path("c.json").write_text("")
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    monkeypatch.setattr(cli, "_decide", None)
+    found = run(*VERIFY, "--certificate", "c.json")
+    assert (found.code, found.out) == (2, "")
+    assert found.err == (
+        "exactcnn: certificate c.json: expected a file that can be written, found no permission to write it\n"
+    )
+
+
 def test_special_files_are_not_replaced(run, tmp_path):
     """A certificate is never moved over a pipe or a device; the special file stays what it was."""
     os.mkfifo(tmp_path / "pipe")
@@ -591,6 +607,12 @@ def test_help():
     assert "--certificate" in script("verify", "--help", env={**os.environ, "COLUMNS": "120"}).stdout
 
 
+def test_help_names_every_statement():
+    """The list in --help of verify is the list of statements, none missing and none made up."""
+    listed = cli._statement_help().split("'all': ")[1].split(". Default")[0]
+    assert sorted(listed.split(", ")) == sorted(STATEMENTS)
+
+
 def test_a_closed_pipe_is_no_refutation():
     """If nobody reads the answer the exit code is not 1, which would say refuted."""
     reader, writer = os.pipe()
@@ -673,3 +695,13 @@ def test_weights_that_cannot_be_saved(run, arguments, sentence):
     found = run(*VERIFY, *arguments)
     assert (found.code, found.out) == (2, "")
     assert sentence in found.err
+
+
+def test_the_command_to_check_can_be_pasted(run, tmp_path):
+    """However long the name and whatever is in it, the command stands on one line, quoted for a shell."""
+    name = str(tmp_path / f"my certificate {'x' * 150}.json")
+    found = run(*VERIFY, "--certificate", name)
+    (line,) = (line for line in found.out.splitlines() if line.startswith("check it:"))
+    command = shlex.split(line.removeprefix("check it:"))
+    assert command == ["exactcnn", "check", name]
+    assert run(*command[1:]).code == 0
