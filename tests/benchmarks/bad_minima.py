@@ -71,7 +71,8 @@ def instance(case: tuple[str, int, int, int, int, str], seed: int) -> Instance:
             first = entries[0].b
             assert first is not None
             sums = [
-                sum(w[0] * first.to_fractions()[p * taps + n] for n, w in enumerate(W)) for p in range(len(b))
+                sum(w[0] * first.to_fractions()[p * len(W) + n] for n, w in enumerate(W))
+                for p in range(len(b))
             ]
             b = [v / 4 - s for v, s in zip(b, sums, strict=True)]
         entries.append(
