@@ -184,7 +184,7 @@ def test_at_given_weights(folder):
         (["--enumerate", "--box", "nan", "1"], "box"),
         (["--enumerate", "--ridge", "-1"], "ridge"),
         (["--plant"], "--search"),
-        (["--search", "0"], "seeds"),
+        (["--search", "0"], "at least 1 starting point"),
         (["--weights", "none.json"], "none.json"),
         (["--layer", "7"], "layer"),
         (["--certificate", "/"], "directory"),
