@@ -44,6 +44,9 @@ class Intervals:
         best = max(range(len(values)), key=lambda n: values[n][0])
         return [best, *(n for n, x in enumerate(values) if n != best and x[1] >= values[best][0])]
 
+    def joined(self, values: list[Any]) -> Any:
+        return max(low for low, _ in values), max(high for _, high in values)
+
     def jet(self, spec: dict[str, Any], t: Any, path: str) -> tuple[Any, Any]:
         return self.jets(spec, t, path)[:2]
 
@@ -115,6 +118,10 @@ class Tangents:
 
     def largest(self, values: list[Any]) -> list[int]:
         return self.base.largest([x for x, _ in values])
+
+    def joined(self, values: list[Any]) -> Any:
+        (only,) = values  # a Box has no ties
+        return only
 
     def jet(self, spec: dict[str, Any], t: Any, path: str) -> tuple[Any, Any]:
         value, first, second = self.base.jets(spec, t[0], path)

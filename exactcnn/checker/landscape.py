@@ -1,6 +1,6 @@
 """Loss, gradient and directional derivatives of it (FORMAT.md, 6.10), and the rules for loss and critical-point.
 
-A Surface works in any arithmetic with zero, add, mul, rational, jet and largest.  Here: Q[ln 2], a number being
+A Surface works in any arithmetic with zero, add, mul, rational, jet, largest and joined.  Here: Q[ln 2], a number being
 a tuple (c_0, c_1, ..) of Fractions without trailing zeros, c_0 + c_1 ln 2 + ..; ln 2 is transcendental, so it
 is 0 only as the empty tuple.
 """
@@ -63,6 +63,10 @@ class Exact:
             side = sign(self.add(values[n], self.mul((Fraction(-1),), values[best[0]])))
             best = [n] if side > 0 else [*best, n] if side == 0 else best
         return best
+
+    def joined(self, values: list[Any]) -> Any:
+        """The maximum, given all values that may be it."""
+        return values[0]
 
     def jet(self, spec: dict[str, Any], t: Any, path: str) -> tuple[Any, Any]:
         """sigma(t) and sigma'(t), None where it does not exist."""
@@ -133,7 +137,7 @@ class Surface:
                 real = [(r, u) for r, u in enumerate(gathers[p if entry else h]) if u >= 0]
                 if entry is None:
                     best = [real[n][1] for n in numbers.largest([row[u] for _, u in real])]
-                    values.append(row[best[0]])
+                    values.append(numbers.joined([row[u] for u in best]))
                     marks.append(best)
                     continue
                 g = entry["b"][h if layer.spec["bias"] == "unit" else t] if entry["b"] else numbers.zero

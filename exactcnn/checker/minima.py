@@ -28,6 +28,8 @@ def local_minimum(context: Context, claim: Fields, raw: Fields, path: str) -> st
     surface, given = exact_surface(context, claim, path), claim["evidence"]
     here, budget = path + ".evidence", context.instance.budget
     equal(claim, path, verdict="proved" if given["kind"] in ("definite", "zero-loss") else "refuted")
+    bare = given["kind"] in ("zero-loss", "partial")
+    require(not bare or claim["smaller"] is None, path + ".smaller", "no such point is shown with this evidence")
     if given["kind"] == "zero-loss":
         require(not claim["value"], here, "the loss is not 0")
         return "the given point is a global minimum: the loss 1/2 ||F_L - Y||^2 is 0 there"
@@ -42,7 +44,7 @@ def local_minimum(context: Context, claim: Fields, raw: Fields, path: str) -> st
         form = [times((v << w, v << w), x, w) for v, x in zip(vector, bent, strict=True)]
         require(sum(high for _, high in form) < 0, here, "the second derivative is not shown to be negative")
         return ("no local minimum, whatever the gradient: the second derivative of the loss along the direction in "
-                f"the claim is negative (loss {in_ln2(claim['value'])})")
+                f"the claim is negative (loss {in_ln2(claim['value'])}){smaller(claim, box, path)}")
     reason, free, fields = vanishes(surface, claim, path), given["free"], given["symmetries"]
     transversal(box, fields, free, here)
     positive, negative = inertia(box.hessian(free), given["transform"], budget, here + ".transform")
