@@ -66,7 +66,7 @@ def instance(case: tuple[str, int, int, int, int, str], seed: int) -> Instance:
             W, b = [[Fraction(1)]], [Fraction(r.randint(4, 12)) for _ in b]
         if (
             activation == "relu" and layer.index == 2
-        ):  # pre-activations near 0 in spite of the large biases below
+        ):  # small pre-activations in spite of the large biases below
             W = [[w / 8 for w in row] for row in W]
             first = entries[0].b
             assert first is not None
