@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["pytest_addoption", "pytest_configure", "safe_name"]
 
 _KEPT, _WITHOUT = "exactcnn_certificate", "exactcnn_without_certificate"
-_LONGEST_NAME = 100
+_LONGEST_NAME, _LONGEST_PARAMETERS = 80, 40
 
 
 def safe_name(node_id: str) -> str:
@@ -33,8 +33,9 @@ def safe_name(node_id: str) -> str:
     'tests-test_net.py-test_rank-a-b-9059fac0'
     """
     digest = hashlib.sha256(node_id.encode("utf-8", "backslashreplace")).hexdigest()[:8]
-    readable = re.sub(r"[^A-Za-z0-9._]+", "-", node_id).strip("-.")
-    return f"{readable[-_LONGEST_NAME:].lstrip('-.')}-{digest}"
+    test, _, parameters = re.sub(r"[^A-Za-z0-9._[]+", "-", node_id).partition("[")
+    readable = f"{test[-_LONGEST_NAME:]}-{parameters[:_LONGEST_PARAMETERS].replace('[', '-')}".strip("-.")
+    return f"{readable or 'test'}-{digest}"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

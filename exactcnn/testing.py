@@ -234,7 +234,23 @@ def assert_certificate_valid(
         raise AssertionError(
             f"{name}: VERIFIED, but it does not say that {statement} is proved ({others} is)"
         )
+    if net is not None and not _speaks_of(record["instance"], _model(net, input_shape)):
+        raise AssertionError(f"{name}: VERIFIED, but it speaks of another network or other weights")
     return verdict
+
+
+def _speaks_of(instance: dict[str, Any], model: Model) -> bool:
+    """The same network but for its name; where the model has weights, all weights in the certificate are its."""
+    if {**instance["network"], "name": ""} != {**model.network.to_json(), "name": ""}:
+        return False
+    given = instance["weights"]
+    if given is None or model.weights is None:
+        return True
+    known = model.weights.to_json(model.network.depth)
+    if given["kind"] != "inline" or known["kind"] != "inline":
+        return bool(given == known)
+    pairs = zip(given["layers"], known["layers"], strict=True)
+    return all(mine is None or mine == theirs for mine, theirs in pairs)
 
 
 def _verify(
