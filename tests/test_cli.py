@@ -135,7 +135,7 @@ def test_networks_without_a_convolution(run, spec, statement):
         "verify", spec, "--data", "d.csv", "--statement", statement, "--certificate", "c.json", "--json"
     )
     if found.code == 2 and statement in STATEMENTS and STATEMENTS[statement].needs_targets:
-        assert "data.y: expected targets" in found.err
+        assert "data d.csv.y: expected targets" in found.err
         return
     assert found.code in (0, 1, 3)
     if found.json["certificate"] is not None:
@@ -421,7 +421,7 @@ def test_an_unreadable_file(run, monkeypatch):
 
     monkeypatch.setattr(Path, "open", refuse)
     for arguments, field in (
-        (["verify", "relu.toml", "--data", "d.csv"], "data"),
+        (["verify", "relu.toml", "--data", "d.csv"], "data d.csv"),
         (VERIFY, "spec sigmoid.toml"),
     ):
         found = run(*arguments)
