@@ -223,7 +223,7 @@ def check(
 
     The same without exactcnn's other parts: python -m exactcnn.checker FILE...
 
-    Exit codes: 0 VERIFIED, 1 REJECTED, 2 MALFORMED.
+    Exit codes: 0 VERIFIED, 1 REJECTED, 2 MALFORMED or NOT CHECKED.
     """
     from exactcnn.checker.__main__ import main as checker_main
 
