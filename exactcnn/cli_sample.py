@@ -67,6 +67,9 @@ def sample(
         str | None, typer.Option(help="Run on Dask: 'local', or a scheduler's address, tcp://host:port.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted campaign.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the finished table of an earlier campaign.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
 ) -> None:
     """Draw random weights and report the exact rank distribution of F_k.
@@ -89,6 +92,7 @@ def sample(
     options += ["--start", str(start)] if start else []
     options += [] if scale is None else ["--scale", scale]
     require_apart(output, "output", spec, data)
+    _require_unused(output, resume=resume, force=force)
     with working("reading"):
         factor = None if scale is None else parse_rational(scale, "scale")
         campaign = Campaign(
@@ -123,6 +127,16 @@ def sample(
         typer.echo(json.dumps(summary, allow_nan=False))
     else:
         _print(summary)
+
+
+def _require_unused(output: Path, *, resume: bool, force: bool) -> None:
+    """MalformedError where the table of an earlier campaign would be lost; a journal to resume was agreed to before."""
+    from exactcnn.errors import MalformedError
+
+    resumed = resume and output.with_name(output.name + ".parts").exists()
+    if output.is_file() and not force and not resumed:
+        expected = "a file that does not exist yet (-o names another, --force replaces it)"
+        raise MalformedError(f"output {output}", expected, "one that does")
 
 
 def _as_interrupt(number: int, frame: FrameType | None) -> None:

@@ -207,6 +207,26 @@ def test_an_interruption_is_no_error(run, monkeypatch):
     assert err == f"exactcnn: {json.loads(out)['error']}\n"
 
 
+def test_a_finished_table_is_not_lost(run):
+    """A second campaign does not replace the first table unasked; an interrupted one still goes on."""
+    assert run("sample", "s.json", "--draws", 3, "-o", "t.csv")[0] == 0
+    before = Path("t.csv").read_bytes()
+    for more in ([], ["--resume"]):
+        code, out, err = run("sample", "s.json", "--draws", 4, "-o", "t.csv", *more)
+        assert (code, out) == (2, "")
+        assert err == (
+            "exactcnn: output t.csv: expected a file that does not exist yet (-o names another, --force replaces "
+            "it), found one that does\n"
+        )
+        assert Path("t.csv").read_bytes() == before
+    Path("t.csv.parts").mkdir()  # what an interruption leaves at the very least
+    code, _, err = run("sample", "s.json", "--draws", 4, "-o", "t.csv", "--resume")
+    assert (code, "the journal of this very campaign" in err) == (2, True)
+    Path("t.csv.parts").rmdir()
+    assert run("sample", "s.json", "--draws", 4, "-o", "t.csv", "--force")[0] == 0
+    assert len(Path("t.csv").read_text().splitlines()) == 5
+
+
 def test_help(run):
     """--help explains the options."""
     code, out, _ = run("sample", "--help")
