@@ -133,8 +133,12 @@ def _require_unused(output: Path, *, resume: bool, force: bool) -> None:
     """MalformedError where the table of an earlier campaign would be lost; a journal to resume was agreed to before."""
     from exactcnn.errors import MalformedError
 
-    resumed = resume and output.with_name(output.name + ".parts").exists()
-    if output.is_file() and not force and not resumed:
+    try:
+        resumed = resume and output.with_name(output.name + ".parts").exists()
+        there = output.is_file()
+    except (OSError, ValueError):  # no name of a file: run_campaign says so
+        return
+    if there and not force and not resumed:
         expected = "a file that does not exist yet (-o names another, --force replaces it)"
         raise MalformedError(f"output {output}", expected, "one that does")
 
