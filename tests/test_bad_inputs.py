@@ -11,6 +11,7 @@ import gzip
 import io
 import json
 import os
+import re
 import struct
 import sys
 from pathlib import Path
@@ -24,6 +25,15 @@ from exactcnn.cli import main
 CONV = {"kind": "conv", "filters": 3, "kernel": 2, "activation": "relu"}
 NET = {"name": "net", "input": [4], "layers": [CONV, {"kind": "dense", "units": 2}]}
 TABLE = "a,b,c,d,y\n1,2,0,3,0\n0,1,1,2,1\n5,4,4,0,1\n"
+# The first words of the fields in the catalogue, and how the command line complains by itself.
+ERRORS = (Path(exactcnn.__file__).parent / "docs" / "errors.md").read_text().split("## The fields")[1]
+FIELDS = {
+    name.split()[0].split(".")[0].split("[")[0]
+    for line in ERRORS.splitlines()
+    if line.startswith("| `")
+    for name in re.findall(r"`([^`]+)`", line.split("|")[1])
+}
+USAGE = ("Invalid value for '--", "Missing argument '", "No such command '", "Option '--")
 DEEP, HUGE = "[" * 50_000, "9" * 6_000
 
 
@@ -457,6 +467,8 @@ def test_one_sentence_and_exit_code_2(monkeypatch, capsys, folder, arguments):
     if ": MALFORMED: " not in sentence and ": NOT CHECKED: " not in sentence:
         assert sentence.startswith("exactcnn: ")
         sentence = sentence.removeprefix("exactcnn: ")
+        field = re.match(r"[A-Za-z_-]*", sentence)[0]
+        assert field in FIELDS or sentence.startswith(USAGE), "a field that docs/errors.md does not have"
     code, out, again = call(monkeypatch, capsys, [arguments[0], "--json", *arguments[1:]])
     assert (code, again) == (2, err)
     (line,) = out.splitlines()
