@@ -141,6 +141,8 @@ def verify(
 
     exactcnn verify model.onnx --scale 1/16 --certificate model.json
 
+    exactcnn verify net.toml --data d.csv --statement all --json
+
     Exit codes: 0 proved, 1 refuted, 2 bad input, 3 undecided.
     The statements asked for count; hypotheses that fail are only shown.
     """
@@ -218,6 +220,12 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Re-verify certificates with the independent checker.
+
+    exactcnn check digits.json
+
+    exactcnn check mnist.json --data data/train-images-idx3-ubyte.gz --deterministic
+
+    exactcnn check certificates/*.json --json
 
     The checker shares no code with the prover and needs only Python itself.
 

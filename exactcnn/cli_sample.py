@@ -76,6 +76,10 @@ def sample(
 
     exactcnn sample --sweep activation=relu --sweep width=1,2,4,8 --draws 200
 
+    exactcnn sample net.toml --data d.csv --layer 2 --jobs -1 -o ranks.parquet
+
+    exactcnn sample net.toml --data d.csv --draws 100000 --no-sigma --resume
+
     Every row is proved and can be proved again with exactcnn verify;
     together they illustrate almost-everywhere statements and prove none.
 

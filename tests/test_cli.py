@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import shlex
 import struct
 import subprocess
@@ -609,6 +610,17 @@ def test_help():
     for word in ("verify", "check", "Exit codes", "digits.json"):
         assert word in found.stdout
     assert "--certificate" in script("verify", "--help", env={**os.environ, "COLUMNS": "120"}).stdout
+
+
+@pytest.mark.parametrize("command", ["verify", "check", "sample", "critical"])
+def test_every_command_has_examples(run, command):
+    """At least two in its help, each with options that exist."""
+    help_text = run(command, "--help").out
+    examples = re.findall(rf"exactcnn {command} .*", help_text)
+    assert len(examples) >= 2
+    for example in examples:
+        for option in re.findall(r" (--?[a-z-]+)", example):
+            assert len(re.findall(rf"{option}\b", help_text)) > 1, option
 
 
 def test_help_names_every_statement():
