@@ -100,12 +100,9 @@ def measure(m: int, n: int, rank: int, folder: Path) -> dict[str, Any]:
         "m": m,
         "n": n,
         "rank": rank,
-        "operations": 2 * m * n * min(m, n) - 2 / 3 * min(m, n) ** 3,
+        # Step k of an elimination updates (m - k)(n - k) entries by a product and a difference.
+        "operations": 2 * m * n * rank - (m + n) * rank**2 + 2 / 3 * rank**3,
     }
-    if m != n:
-        row["operations"] = max(m, n) * min(m, n) ** 2 - min(m, n) ** 3 / 3
-    else:
-        row["operations"] = 2 * rank * n * n - 2 * rank**2 * n + 2 / 3 * rank**3
     row["float32"], row["float64"] = ours(A, SMALL, rank), ours(wide, LARGE, rank)
     if (found := fflas(m, n, folder)) is not None and rank == min(m, n):
         row["fflas float"], row["fflas double"] = found["float"], found["double"]
