@@ -14,7 +14,7 @@ N^3 / 2048 conversions from integers.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numba
 import numpy as np
@@ -23,7 +23,7 @@ from exactcnn.linalg.float_modular import inverse_mod, reduce_in_place, subtract
 from exactcnn.linalg.modular_lu import float_type
 from exactcnn.linalg.modular_panel import Field, PanelFactors, Workers, panel_width, workers
 
-__all__ = ["Panel", "Panels", "StreamedLU"]
+__all__ = ["Panel", "Panels", "StreamedLU", "small_type", "update"]
 
 _STRIP = 512
 
@@ -52,6 +52,24 @@ class Panels(Protocol):
     def save(self, number: int, offered: int, panel: Panel) -> None: ...
 
 
+def small_type(prime: int) -> Any:
+    """The shortest integers that hold centred residues."""
+    return next(t for t in (np.int8, np.int16, np.int32) if (prime - 1) // 2 <= np.iinfo(t).max)
+
+
+def update(B: np.ndarray, panel: Panel, field: Field, threads: Workers) -> None:
+    """Rows of U for the columns B, and B <- B - L21 U below them."""
+    top = panel.inverse @ B[panel.first : panel.last]
+    reduce_in_place(top, *field)
+    B[panel.first : panel.last] = top
+    below, L21 = B[panel.last :], panel.entries[panel.last :]
+
+    def strip(start: int, end: int) -> None:
+        subtract(below[start:end], L21[start:end].astype(B.dtype) @ top, *field)
+
+    threads.each(strip, len(below), _STRIP)
+
+
 class StreamedLU:
     """The decomposition of a matrix with m rows; ``offer`` columns, then ``solve``.
 
@@ -67,7 +85,7 @@ class StreamedLU:
         self.m, self.prime, self.keep = rows, prime, keep
         self.field = Field(prime, dtype)
         self.width = panel_width(prime, dtype)
-        self.small = next(t for t in (np.int8, np.int16, np.int32) if (prime - 1) // 2 <= np.iinfo(t).max)
+        self.small = small_type(prime)
         self.order = np.arange(rows)
         self.panels: list[Panel] = []
         self.offered = 0
@@ -109,7 +127,7 @@ class StreamedLU:
         with workers() as threads:
             B = np.take(B, self.order, axis=0) if self.panels else np.ascontiguousarray(B)
             for panel in self.panels:
-                self._update(B, panel, threads)
+                update(B, panel, self.field, threads)
             P = np.ascontiguousarray(B[first:].T)
             found = PanelFactors(P, self.field, threads)
         # The leading pivots of a panel are a panel, whatever rows were swapped for the others.
@@ -137,18 +155,6 @@ class StreamedLU:
                 self.order[pair] = self.order[swapped]
                 for earlier in self.panels:
                     earlier.entries[pair] = earlier.entries[swapped]
-
-    def _update(self, B: np.ndarray, panel: Panel, threads: Workers) -> None:
-        """Rows of U for the columns B, and B <- B - L21 U below them."""
-        top = panel.inverse @ B[panel.first : panel.last]
-        reduce_in_place(top, *self.field)
-        B[panel.first : panel.last] = top
-        below, L21 = B[panel.last :], panel.entries[panel.last :]
-
-        def strip(start: int, end: int) -> None:
-            subtract(below[start:end], L21[start:end].astype(B.dtype) @ top, *self.field)
-
-        threads.each(strip, len(below), _STRIP)
 
     def centred(self, values: np.ndarray) -> np.ndarray:
         """Integers (a, b) as centred residues in floats."""
