@@ -277,6 +277,7 @@ OPTIONS = [
         ["--certificate", "n" * 300], ["--save-weights", "w.json"],
         ["--statement", "theorem-3.4", "--save-weights", "folder"],
         ["--statement", "theorem-3.4", "--save-weights", "w.npz"],
+        ["--resume"], ["--checkpoint", "weights"], ["--checkpoint", "weights", "--resume"], ["--checkpoint", "d.csv"],
     )),
     *(["sample", "net.json", "--data", "d.csv", *more] for more in (
         ["--draws", "0"], ["--draws", "-5"], ["--draws", str(10**12)], ["--samples", "9"], ["--layer", "9"],
