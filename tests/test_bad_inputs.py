@@ -406,6 +406,15 @@ def calls():
         if not asked:
             yield f"sample data {name}", ["sample", "net.json", "--data", f"data/{name}"]
         yield f"critical data {name}", ["critical", "net.json", "--data", f"data/{name}"]
+    for command in ("verify", "sample", "critical"):
+        for name in ("absent.toml", "absent.json", "folder", ".", "", "d.csv/net.toml", "n" * 300 + ".json"):
+            yield f"{command} spec {name[:20]!r}", [command, name, "--data", "d.csv"]
+        for name in ("absent.npz", "folder", "", "folder.csv", "net.toml", "d.csv/x.npz", "n" * 300 + ".npz"):
+            yield f"{command} data {name[:20]!r}", [command, "net.json", "--data", name]
+    for name in ("absent.json", "folder", "", "d.csv", "n" * 300 + ".npz"):
+        yield f"verify weights {name[:20]!r}", ["verify", "net.json", "--data", "d.csv", "--weights", name]
+    for name in ("absent.json", "folder", "", "d.csv", "net.toml", "x.npz", "/dev/null", "n" * 300 + ".json"):
+        yield f"check {name[:20]!r}", ["check", name]
     for name in WEIGHTS:
         for command in ("verify", "critical"):
             yield (
