@@ -73,8 +73,8 @@ class _Kept:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+    @pytest.hookimpl(hookwrapper=True)  # the old style: whichever pytest is there, it must not break
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, None]:
         from exactcnn.testing import keeping
 
         name, count = safe_name(item.nodeid), 0
@@ -90,7 +90,7 @@ class _Kept:
             item.user_properties.append((_WITHOUT if record is None else _KEPT, file))
 
         with keeping(keep):
-            return (yield)
+            yield
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         # The reports of one test share their properties: sets count each file once.

@@ -18,9 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 
 import exactcnn
-from exactcnn.cli import main
+from exactcnn import cli
 
 CONV = {"kind": "conv", "filters": 3, "kernel": 2, "activation": "relu"}
 NET = {"name": "net", "input": [4], "layers": [CONV, {"kind": "dense", "units": 2}]}
@@ -448,10 +449,14 @@ def folder(tmp_path_factory):
     return made
 
 
+COMMAND = typer.main.get_command(cli.app)  # made once: typer takes longer to make it than to run it
+
+
 def call(monkeypatch, capsys, arguments):
     monkeypatch.setattr(sys, "argv", ["exactcnn", *arguments])
+    monkeypatch.setattr(cli, "app", COMMAND)
     with pytest.raises(SystemExit) as caught:
-        main()
+        cli.main()
     out, err = capsys.readouterr()
     return caught.value.code, out, err
 
