@@ -6,48 +6,16 @@ Exit code 0 if every script ended as expected, else 1.
 from __future__ import annotations
 
 import argparse
-import io
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
-from importlib import import_module
 from multiprocessing import get_context
-from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
-from proofs_checks._script import (
-    AS_EXPECTED,
-    NOT_AS_EXPECTED,
-    Options,
-    Record,
-    add_options,
-    options_of,
-    run,
-    summary_table,
-)
-
-# In the order of the paper, then of what goes beyond it.
-_ORDER = ("assumption_2", "lemma_2", "lemma_3", "theorem_3", "corollary_3", "lemma_4", "theorem_4", "corollary_4",
-          "table", "figure", "beyond")  # fmt: skip
-
-
-def names() -> list[str]:
-    """The scripts: every module of this folder with a function ``checks``."""
-    found = []
-    for path in Path(__file__).parent.glob("*.py"):
-        place = next((n for n, start in enumerate(_ORDER) if path.stem.startswith(start)), None)
-        if place is not None:
-            found.append((place, path.stem))
-    return [name for _, name in sorted(found)]
-
-
-def run_one(name: str, options: Options) -> tuple[Record, str]:
-    """The record of one script and what it printed."""
-    text = io.StringIO()
-    record = run(import_module(f"proofs_checks.{name}").checks, options, name=name, file=text)
-    return record, text.getvalue()
+from proofs_checks._run import names, run_one
+from proofs_checks._script import AS_EXPECTED, NOT_AS_EXPECTED, add_options, options_of, summary_table
 
 
 def main() -> None:

@@ -167,7 +167,7 @@ class Script:
         for part in (shown, note):
             if part:
                 rows.add_row("", f"[dim]{escape(part)}[/]")
-        self._console.print(Padding(rows, (0, 0, 0, 2)), highlight=False)
+        self._console.print(Padding(rows, (0, 0, 0, 2), expand=False), highlight=False)
 
     def check_certificates(self) -> None:
         """All certificates at once, by the checker in a process of its own."""
