@@ -120,6 +120,20 @@ class Script:
             f"  [yellow]skipped, not checked[/]  {escape(what)}: {escape(why)}", highlight=False
         )
 
+    def mnist(self, what: str) -> Path | None:
+        """The MNIST file of ``--full --mnist FILE``; else None, and ``what`` is shown as not checked."""
+        options = self.options
+        if options.full and options.mnist is not None and options.mnist.is_file():
+            return options.mnist
+        if not options.full:
+            why = "only with --full --mnist FILE"
+        elif options.mnist is None:
+            why = "no data; give --mnist FILE (train-images-idx3-ubyte or its .gz)"
+        else:
+            why = f"--mnist {options.mnist} is no file"
+        self.skip(what, why)
+        return None
+
     def certificate(self, result: Result) -> int:
         """Write the certificate of ``result``'s findings; the number of its claims, 0 if nothing can be certified."""
         try:

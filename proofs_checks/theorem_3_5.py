@@ -84,13 +84,13 @@ def checks(script: Script) -> None:
     )
 
     script.heading("MNIST")
-    if not script.options.full:
-        script.skip("Figure 1's first layer on 60,000 MNIST images", "only with --full --mnist FILE")
-    elif script.options.mnist is None:
-        script.skip("Figure 1's first layer on 60,000 MNIST images", "no file: give --mnist FILE")
-    else:
+    images = script.mnist("Figure 1's first layer on 60,000 MNIST images")
+    if images is not None:
         figure_1 = network([1, 28, 28], conv(100, "sigmoid", kernel=3))
-        script.expect("rank F_1 = 60,000 almost everywhere", verify(figure_1, script.options.mnist, **ASK))
+        script.expect(
+            "60,000 images, n_1 = 67,600: rank F_1 = 60,000 almost everywhere",
+            verify(figure_1, images, **ASK),
+        )
 
 
 if __name__ == "__main__":
