@@ -71,10 +71,9 @@ def checks(script: Script) -> None:
         found = ask(point, "theorem-4.5", 1)
         script.counterexample(hypothesis, words, found)
         script.expect("  every partial derivative is 0", ask(point, "critical-point"))
-        # A U_l made of multiples of ln 2 has no certificate of its own; the refutation above carries its rank.
-        script.expect(
-            "  the point lies in S_1", ask(point, "s-k", 1), certified=point["weights"].layers is None
-        )
+        # Where weights are multiples of ln 2, "s-k" has no certificate; the refutation above carries both ranks.
+        rational = all(entry is None or entry.rational for entry in point["weights"].layers)
+        script.expect("  the point lies in S_1", ask(point, "s-k", 1), certified=rational)
         loss = ask(point, "loss").findings[0].summary["loss"]
         script.fact("  Phi > 0", Fraction(loss[0]) > 0, f"Phi = {loss[0]}", hypothesis=hypothesis)
     script.expect("the second of them is a local minimum", ask(points.bad_minimum(), "local-minimum"))
