@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from exactcnn import Result, samples, verify
 from proofs_checks import _critical_points as points
-from proofs_checks._instances import dense, network, random_rows
+from proofs_checks._instances import dense, network, random_rows, weights
 from proofs_checks._script import Script, main
 
 
@@ -86,8 +86,8 @@ def checks(script: Script) -> None:
     half, sixth = Fraction(1, 2), Fraction(1, 6)
     data = samples([[1, 0], [0, 1], [half, half]], [[0], [0], [1]])
     bad = {"network": net, "data": data,
-           "weights": points.weights(net, ([[1, 1], [1, 1]], None), ([[sixth], [sixth]], None))}  # fmt: skip
-    good = {**bad, "weights": points.weights(net, ([[1, 1], [1, -1]], None), ([[1], [-1]], None))}
+           "weights": weights(net, ([[1, 1], [1, 1]], None), ([[sixth], [sixth]], None))}  # fmt: skip
+    good = {**bad, "weights": weights(net, ([[1, 1], [1, -1]], None), ([[1], [-1]], None))}
     script.counterexample("n_k >= N", "N = 3 > n_1 = 2: S_1 is empty", ask(bad, "s-k"))
     script.expect("  a critical point", ask(bad, "critical-point", None))
     losses = [ask(point, "loss", None).findings[0].summary["loss"] for point in (bad, good)]

@@ -52,10 +52,10 @@ def checks(script: Script) -> None:
     )
 
     script.heading("The same network on the embedded 8 x 8 digits")
-    digits = load_data("digits")
+    digits = load_data("digits", samples=800)
     small = figure_1([1, 8, 8])
     script.expect(
-        "1,797 digits, n_1 = 3,600: rank F_1 = N almost everywhere",
+        "800 digits, n_1 = 3,600: rank F_1 = N almost everywhere",
         verify(small, digits, statements="theorem-3.5", layer=1),
     )
     script.counterexample(
@@ -64,10 +64,10 @@ def checks(script: Script) -> None:
     )  # fmt: skip
 
     script.heading("Each condition dropped")
-    narrow = figure_1([1, 8, 8], filters=49)
+    narrow = figure_1([1, 8, 8], filters=22)
     script.counterexample(
         "n_1 >= N",
-        f"49 filters: n_1 = {narrow.widths[1]} < 1,797",
+        f"22 filters: n_1 = {narrow.widths[1]} < 800",
         verify(narrow, digits, statements="theorem-3.5", layer=1),
     )
     flat = samples([[c] * 64 for c in range(120)])
