@@ -265,7 +265,7 @@ def options_of(parsed: argparse.Namespace) -> Options:
 
 def main(checks: Callable[[Script], None], arguments: Sequence[str] | None = None) -> None:
     """The command line of one script: exit code 0 if all is as expected, else 1."""
-    doc = inspect.getmodule(checks).__doc__ or ""  # type: ignore[union-attr]
+    doc = inspect.getmodule(checks).__doc__ or ""
     parser = argparse.ArgumentParser(
         prog=f"python -m proofs_checks.{Path(inspect.getfile(checks)).stem}",
         description=doc,

@@ -9,18 +9,19 @@ by layer (beyond_3_1 says for which ones).
 """
 
 from math import prod
+from typing import Any
 
 from exactcnn import Result, verify
 from proofs_checks._instances import conv, network
 from proofs_checks._script import Script, main
 
 
-def asked(shape: int | list[int], layer: dict, statement: str = "assumption-2.4") -> Result:
+def asked(shape: int | list[int], layer: dict[str, Any], statement: str = "assumption-2.4") -> Result:
     net = network(shape, layer)
     return verify(net, [[0] * net.input_size], statements=statement)
 
 
-HOLDS = [
+HOLDS: list[tuple[str, int | list[int], dict[str, Any]]] = [
     ("28 x 28 images, one 3 x 3 filter", [1, 28, 28], conv(1, "relu", kernel=3)),
     ("28 x 28 images, nine 3 x 3 filters (T >= l)", [1, 28, 28], conv(9, "relu", kernel=3)),
     (
@@ -37,7 +38,12 @@ HOLDS = [
     ),
 ]
 # Valid convolution of stride 1 with T = c + 1 filters: channels c, image, kernel l.
-ORDINARY = [(1, (28, 28), (3, 3)), (1, (28, 28), (5, 5)), (3, (14, 14), (3, 3)), (1, (5, 5), (3, 3))]
+ORDINARY: list[tuple[int, tuple[int, ...], tuple[int, ...]]] = [
+    (1, (28, 28), (3, 3)),
+    (1, (28, 28), (5, 5)),
+    (3, (14, 14), (3, 3)),
+    (1, (5, 5), (3, 3)),
+]
 
 
 def checks(script: Script) -> None:

@@ -8,12 +8,13 @@ computed afresh and is 0.  Without rank N the reachable targets are a proper sub
 """
 
 from fractions import Fraction
+from typing import Any
 
 from exactcnn import load_data, samples, verify
 from proofs_checks._instances import conv, dense, network, pool, random_rows
 from proofs_checks._script import Script, main
 
-ASK = {"statements": "corollary-3.6"}
+ASK: dict[str, Any] = {"statements": "corollary-3.6"}
 
 
 def checks(script: Script) -> None:

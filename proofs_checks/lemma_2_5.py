@@ -8,6 +8,7 @@ Without Assumption 2.4 (its only hypothesis) U_k is rank-deficient for every W_k
 """
 
 from itertools import product
+from typing import Any
 
 from exactcnn import verify
 from proofs_checks._instances import conv, network, weights
@@ -51,13 +52,13 @@ def checks(script: Script) -> None:
                   "refuted")  # fmt: skip
 
     script.heading("Without Assumption 2.4")
-    failing = [
+    failing: list[tuple[str, int | list[int], dict[str, Any]]] = [
         ("28 x 28 images, two 3 x 3 filters", [1, 28, 28], conv(2, "relu", kernel=3, bias="none")),
         ("a 2 x 2 image, rows and columns as patches, one filter", 4,
          conv(1, "relu", patches=[[0, 1], [2, 3], [0, 2], [1, 3]], bias="none")),
     ]  # fmt: skip
-    for words, shape, layer in failing:
-        net = network(shape, layer)
+    for words, form, layer in failing:
+        net = network(form, layer)
         x = [[0] * net.input_size]
         script.counterexample(
             "Assumption 2.4", f"{words}: no W_1 at all", verify(net, x, statements="lemma-2.5")

@@ -9,11 +9,13 @@ above.  Then each hypothesis is dropped: S_k misses a set of positive measure, o
 for the layers k+2..L-1 is a hypothesis too, and fails for ordinary convolutions.
 """
 
+from typing import Any
+
 from exactcnn import samples, verify
 from proofs_checks._instances import conv, dense, network, pool, random_rows
 from proofs_checks._script import Script, main
 
-ASK = {"statements": "lemma-4.2"}
+ASK: dict[str, Any] = {"statements": "lemma-4.2"}
 
 
 def checks(script: Script) -> None:

@@ -10,13 +10,14 @@ Then the hypotheses are dropped.
 """
 
 from fractions import Fraction
+from typing import Any
 
 from exactcnn import samples, verify
 from proofs_checks import _critical_points as points
 from proofs_checks._instances import conv, dense, network, random_rows, weights
 from proofs_checks._script import Script, main
 
-ASK = {"statements": "lemma-4.3"}
+ASK: dict[str, Any] = {"statements": "lemma-4.3"}
 ARCHITECTURES = {
     "k = L-1": (1, [conv(3, "sigmoid", kernel=2), dense(2)]),
     "sigmoid above": (1, [conv(3, "sigmoid", kernel=2), dense(4, "sigmoid"), dense(2)]),

@@ -11,12 +11,13 @@ The paper's proof needs Assumption 2.4 (as a standing assumption) and sigma_l in
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from exactcnn import Weights, rank, samples, verify
 from proofs_checks._instances import conv, dense, network, pool, random_rows
 from proofs_checks._script import Script, main
 
-ASK = {"statements": "theorem-3.4"}
+ASK: dict[str, Any] = {"statements": "theorem-3.4"}
 
 
 def checks(script: Script) -> None:
@@ -84,11 +85,11 @@ def checks(script: Script) -> None:
             f"sigma = {name}: rank F_1 < {len(rows)} at the parameters of seed 0",
             verify(net, rows, statements="rank"),
         )
-        largest = rank(features).rank
+        largest = rank(features).upper
         script.fact(
             "  and at all others: the columns of F_1 lie in the span of these monomials of the samples",
             largest < len(rows),
-            f"rank of the monomials {largest}, N = {len(rows)}",
+            f"rank of the monomials at most {largest}, N = {len(rows)}",
             hypothesis="Assumption 3.2",
         )
     # Max-pooling first: two samples with different patches and equal maxima become equal.

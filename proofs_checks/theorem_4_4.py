@@ -12,13 +12,13 @@ points of S_k the theorem's proof speaks.
 
 from fractions import Fraction
 
-from exactcnn import verify
+from exactcnn import Result, verify
 from proofs_checks import _critical_points as points
 from proofs_checks._instances import dense
 from proofs_checks._script import Script, main
 
 
-def ask(point: points.Point, statement: str = "theorem-4.4", layer: int | None = 1):  # type: ignore[no-untyped-def]
+def ask(point: points.Point, statement: str = "theorem-4.4", layer: int | None = 1) -> Result:
     return verify(**point, statements=statement, layer=layer)
 
 

@@ -118,7 +118,7 @@ def main(arguments: list[str]) -> None:
         sys.exit(__doc__)
     target = Path(arguments[0])
     samples, filters, steps = (int(v) for v in [*arguments[1:], *["200", "64", "500"][len(arguments) - 1 :]])
-    np.savez(target, **train(samples, filters, steps, refit))
+    np.savez(target, **train(samples, filters, steps, refit))  # type: ignore[arg-type]
     target.with_suffix(".toml").write_text(SPEC.format(filters=filters))
     print(f"{target} and {target.with_suffix('.toml')} written")
 
