@@ -79,6 +79,20 @@ def checks(script: Script) -> None:
         f"rank [X 1] <= {with_ones}",
         hypothesis="Assumption 3.2",
     )
+    # Max-pooling first: two samples with different patches and equal maxima become equal.
+    first_pools = network(2, pool(kernel=2), dense(4, "sigmoid"))
+    rows = [[1, 5], [2, 5]]
+    script.counterexample(
+        "layer 1 convolutional or fully connected",
+        "pooling first: (1, 5) and (2, 5) become equal; rank F_2 = 1 at random parameters",
+        verify(first_pools, rows, layer=2, statements="rank"),
+    )
+    script.fact(
+        "and at all others: F_1 has two equal rows",
+        len({max(row) for row in rows}) == 1,
+        "both maxima are 5",
+        hypothesis="layer 1 convolutional or fully connected",
+    )
     pooled = network(4, conv(5, "sigmoid", kernel=2), pool(kernel=2), dense(5, "sigmoid"))
     script.expect(
         "max-pooling between the layers: the theorem does not speak of it, Extension A proves it",
