@@ -48,7 +48,7 @@ def main() -> None:
     good = all(record.verdict == AS_EXPECTED for record in records)
     accepted, written = sum(r.accepted for r in records), sum(r.certificates for r in records)
     console.print(
-        f"{len(records)} scripts, {accepted} of {written} certificates accepted, "
+        f"{len(records)} script{'s' * (len(records) != 1)}, {accepted} of {written} certificates accepted, "
         f"{time.perf_counter() - start:.0f} s: [{'bold green' if good else 'bold red'}]"
         f"{AS_EXPECTED if good else NOT_AS_EXPECTED}[/]",
         highlight=False,

@@ -53,7 +53,7 @@ def checks(script: Script) -> None:
 
     script.heading("Without Assumption 2.4")
     failing: list[tuple[str, int | list[int], dict[str, Any]]] = [
-        ("28 x 28 images, two 3 x 3 filters", [1, 28, 28], conv(2, "relu", kernel=3, bias="none")),
+        ("12 x 12 images, two 3 x 3 filters", [1, 12, 12], conv(2, "relu", kernel=3, bias="none")),
         ("a 2 x 2 image, rows and columns as patches, one filter", 4,
          conv(1, "relu", patches=[[0, 1], [2, 3], [0, 2], [1, 3]], bias="none")),
     ]  # fmt: skip
