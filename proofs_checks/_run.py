@@ -28,5 +28,10 @@ def names() -> list[str]:
 def run_one(name: str, options: Options) -> tuple[Record, str]:
     """The record of one script and what it printed."""
     text = io.StringIO()
-    record = run(import_module(f"proofs_checks.{name}").checks, options, name=name, file=text)
+    try:
+        checks = import_module(f"proofs_checks.{name}").checks
+    except Exception as error:  # a script that cannot even be read must spoil the summary, not end it
+        fault = f"not loaded: {type(error).__name__}: {error}"
+        return Record(name, name, faults=[fault]), f"{name}: {fault}"
+    record = run(checks, options, name=name, file=text)
     return record, text.getvalue()

@@ -152,6 +152,12 @@ def test_exit_codes_of_a_script_and_of_all(monkeypatch, capsys):
     assert NOT_AS_EXPECTED in capsys.readouterr().out
 
 
+def test_a_script_that_cannot_be_loaded_spoils_the_summary():
+    record, text = run_one("lemma_9_9", Options())
+    assert record.verdict == NOT_AS_EXPECTED
+    assert "lemma_9_9" in text
+
+
 def test_one_bad_script_spoils_the_summary(monkeypatch, capsys):
     class Pool:
         def __init__(self, *args, **more):
