@@ -62,7 +62,9 @@ class Architecture:
         is the first layer.
         """
         reverse = self.graph.dag.reverse(copy=True)
-        reverse.add_edges_from(("end", name) for name in self.graph.dag if not self.graph.dag.out_degree(name))
+        reverse.add_edges_from(
+            ("end", name) for name in self.graph.dag if not self.graph.dag.out_degree(name)
+        )
         name = networkx.immediate_dominators(reverse, "end")["input"]
         return self.graph[name]
 

@@ -90,9 +90,7 @@ def _enet_bottleneck(net: Graph, name: str, at: str, out: int, how: str, size: i
         inner = net.conv(f"{name}/conv_b", inner, width, (1, size), padding="same", **slopes)
     elif how == "up":
         above = (2 * shape.extents[0], 2 * shape.extents[1])
-        inner = net.transposed(
-            f"{name}/deconv", inner, width, 3, stride=2, padding=1, above=above, **slopes
-        )
+        inner = net.transposed(f"{name}/deconv", inner, width, 3, stride=2, padding=1, above=above, **slopes)
     else:
         inner = net.conv(f"{name}/conv", inner, width, 3, padding="same", dilation=size, **slopes)
     return _enet_block(net, name, at, out, inner, how)

@@ -59,16 +59,17 @@ class Window:
         >>> window(3, stride=2, axes=2).extents((299, 299)), window(3, stride=2, ceil=True, axes=2).extents((112, 112))
         ((149, 149), (56, 56))
         """
-        out = []
-        for e, span, s, (before, after) in zip(below, self.span, self.stride, self.padding, strict=True):
-            room = e + before + after - span
-            if room < 0:
-                raise MisuseError("kernel", f"a window that fits into {e + before + after}", span)
-            o = (-(-room // s) if self.ceil else room // s) + 1
-            if self.ceil and (o - 1) * s >= e + before:  # it would start in the padding behind
-                o -= 1
-            out.append(o)
-        return tuple(out)
+        return tuple(self.extents_of(axis, e) for axis, e in enumerate(below))
+
+    def extents_of(self, axis: int, below: int) -> int:
+        """The same along one axis."""
+        (before, after), span, s = self.padding[axis], self.span[axis], self.stride[axis]
+        room = below + before + after - span
+        if room < 0:
+            raise MisuseError("kernel", f"a window that fits into {below + before + after}", span)
+        out = (-(-room // s) if self.ceil else room // s) + 1
+        # A last window that would start in the padding behind does not count.
+        return out - 1 if self.ceil and (out - 1) * s >= below + before else out
 
     def __str__(self) -> str:
         text = "x".join(map(str, self.kernel))
