@@ -109,8 +109,8 @@ def enet(classes: int = 19) -> Architecture:
     for n in range(1, 5):
         at = _enet_bottleneck(net, f"bottleneck1.{n}", at, 64, "regular")
     at = _enet_bottleneck(net, "bottleneck2.0", at, 128, "down")
-    section = (("regular", 1), ("dilated", 2), ("asymmetric", 5), ("dilated", 4))
-    section += (("regular", 1), ("dilated", 8), ("asymmetric", 5), ("dilated", 16))
+    half = (("regular", 1), ("dilated", 2), ("asymmetric", 5), ("dilated", 4))
+    section = (*half, ("regular", 1), ("dilated", 8), ("asymmetric", 5), ("dilated", 16))
     for stage in (2, 3):
         for n, (how, size) in enumerate(section, 1 if stage == 2 else 0):
             at = _enet_bottleneck(net, f"bottleneck{stage}.{n}", at, 128, how, size)

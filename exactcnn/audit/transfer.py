@@ -13,9 +13,9 @@ convolution.  So z restricted to B and to one group is in its left kernel: z = 0
 window lies in such a box and every neuron in an inside window, so z = 0.
 
 The small rank is the rank of one integer matrix mod a prime: a non-zero minor, hence a proof.
-For t >= c + 2 filters on two axes (t >= c + 1 on one) large enough boxes have it, so fewer are not tried: filters, seen as
-polynomials, then have no common zero.  With t = c + 1 on two axes they have finitely many, and the
-rank is deficient (theory 3.1).
+For t >= c + 2 filters on two axes (t >= c + 1 on one) large enough boxes have it: the filters, seen as
+polynomials, then have no common zero.  With t = c + 1 on two axes they have finitely many and the rank
+is deficient (theory 3.1), so fewer filters are not tried.
 """
 
 from __future__ import annotations
