@@ -28,7 +28,7 @@ MNIST = Dataset("MNIST", 60_000)
 class Architecture:
     """A layer graph with its source.  ``outputs`` are the nodes that are not hidden layers.
 
-    ``part``: only a part of the published network is described (the reason), else None.
+    ``remark``: a sentence on what exactly is described, where the name does not say it.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Architecture:
     graph: Graph
     outputs: tuple[str, ...]
     dataset: Dataset = IMAGENET
-    part: str | None = None
+    remark: str | None = None
 
     @property
     def hidden(self) -> tuple[Node, ...]:
@@ -82,6 +82,12 @@ class Architecture:
     def widest_weighted(self) -> Node:
         """The first widest convolutional or dense hidden layer: what Theorem 3.4 can take as layer k."""
         return max((node for node in self.hidden if node.kind in WEIGHTED), key=lambda node: node.width)
+
+    @property
+    def first_wide(self) -> Node | None:
+        """The first convolutional or dense hidden layer with n_k >= N, if there is one."""
+        wide = (n for n in self.hidden if n.kind in WEIGHTED and n.width >= self.dataset.samples)
+        return next(wide, None)
 
     @property
     def outside_the_model(self) -> dict[str, int]:

@@ -27,7 +27,7 @@ def cut(number: int, digits: int) -> int:
     >>> cut(1_182_816, 3), cut(67_600, 1)
     (1180000, 60000)
     """
-    unit = 10 ** max(0, len(str(number)) - digits)
+    unit: int = 10 ** max(0, len(str(number)) - digits)
     return number // unit * unit
 
 
@@ -75,7 +75,7 @@ class Audit:
     @property
     def reaches_n(self) -> bool:
         """Does some convolutional or dense hidden layer have n_k >= N?"""
-        return self.architecture.widest_weighted.width >= self.architecture.dataset.samples
+        return self.architecture.first_wide is not None
 
     def layers(self, verdict: str, *, ordinary: bool = True) -> tuple[str, ...]:
         """Names of the layers with this verdict on Assumption 2.4.

@@ -58,13 +58,14 @@ def googlenet() -> Architecture:
     return Architecture("googlenet", "GoogLeNet", source, net, (at,))
 
 
-def squeezenet() -> Architecture:
+def squeezenet(pixels: int = 227) -> Architecture:
     """Iandola et al., "SqueezeNet" (2016), Table 1, version 1.0.
 
     The table says input 224 and conv1 111 x 111; a 7x7/2 window without padding gives 111 from 227
-    pixels, which the authors' Caffe model crops to, and 109 from 224.  So the input is 227 x 227.
+    pixels, which the authors' Caffe model crops to, and 109 from 224, where the last row and column
+    are in no window.
     """
-    net = Graph((3, 227, 227))
+    net = Graph((3, pixels, pixels))
     at = net.conv("conv1", "input", 96, 7, stride=2)
     fires = {2: (16, 64), 3: (16, 64), 4: (32, 128), 5: (32, 128), 6: (48, 192), 7: (48, 192)}
     fires |= {8: (64, 256), 9: (64, 256)}
@@ -77,5 +78,8 @@ def squeezenet() -> Architecture:
         right = net.conv(f"{name}/expand3x3", at, expand, 3, padding=1)
         at = net.concat(name, left, right)
     at = net.global_average("avgpool10", net.conv("conv10", at, 1000, 1))
-    source = "Iandola et al. 2016 (arXiv 1602.07360), Table 1 (version 1.0, 227 x 227)"
-    return Architecture("squeezenet", "SqueezeNet", source, net, (at,))
+    source = f"Iandola et al. 2016 (arXiv 1602.07360), Table 1 (version 1.0, {pixels} x {pixels})"
+    remark = "Taken at 227 x 227 pixels, from which conv1 has the 111 x 111 places of the authors' table"
+    return Architecture(
+        "squeezenet", "SqueezeNet", source, net, (at,), remark=remark if pixels == 227 else None
+    )

@@ -98,5 +98,5 @@ def vit_b_16() -> Architecture:
     net = Graph((3, 224, 224))
     net.conv("patch_embedding", "input", 768, 16, stride=16)
     source = "Dosovitskiy et al. 2021 (arXiv 2010.11929), equation 1, Table 1"
-    part = "the patch embedding only: attention is none of the paper's layers"
-    return Architecture("vit-b-16", "ViT-B/16", source, net, (), part=part)
+    remark = "Only the patch embedding is described: attention is none of the paper's layers"
+    return Architecture("vit-b-16", "ViT-B/16", source, net, (), remark=remark)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from exactcnn.audit.compare import EXPLAINED, PAPERS_N, UNEXPLAINED, Audit, Comparison
+from exactcnn.audit.compare import EXPLAINED, PAPERS_N, UNEXPLAINED, Audit, Comparison, cut
 from exactcnn.audit.graph import Node
 from exactcnn.audit.lifted import LiftedRank
 
@@ -16,40 +16,48 @@ _MOST_NAMES = 4
 def notes(found: Audit) -> list[str]:
     """Differences first, then what counts as a layer, then Assumption 2.4."""
     architecture, N = found.architecture, found.architecture.dataset.samples
-    lines = [_difference(comparison) for comparison in found.comparisons if comparison.status == EXPLAINED]
-    lines += [_difference(comparison) for comparison in found.comparisons if comparison.status == UNEXPLAINED]
-    if architecture.part is not None:
-        lines.append(f"{architecture.part}.")
-    first, alone = architecture.first, architecture.first_weighted
-    if first.name != alone.name:
-        lines.append(
-            f"n_1 = {first.width:,} counts the {first.kind} {first.name} of parallel branches; its "
-            f"{alone.kind} alone has {alone.width:,}."
-        )
-    widest, weighted = architecture.widest, architecture.widest_weighted
-    if widest.name != weighted.name:
-        lines.append(
-            f"the first layer of largest width is the {widest.kind} {widest.name}; the widest with filters, "
-            f"as the theorems ask of layer k, is {weighted.name} with {weighted.width:,}."
-        )
+    lines = [_difference(entry) for entry in found.comparisons if entry.status in (EXPLAINED, UNEXPLAINED)]
+    if architecture.remark is not None:
+        lines.append(f"{architecture.remark}.")
+    lines += _joins(found)
+    weighted = architecture.widest_weighted
     if PAPERS_N <= weighted.width < N:
         lines.append(f"max n_k reaches the paper's rounded N ~ 1200K, but not N = {N:,}.")
+    wide = architecture.first_wide
+    if wide is not None and wide.name not in (architecture.first.name, architecture.widest.name):
+        lines.append(f"The first layer with n_k >= N is {wide.name}, {wide.width:,}.")
+    for name in architecture.outputs:
+        if architecture.graph[name].width >= N:
+            lines.append(f"The output layer {name}, {architecture.graph[name].width:,}, is not counted.")
     refuted = found.layers("refuted")
     if refuted:
-        example = found.lifted[refuted[0]]
-        lines.append(
-            f"Assumption 2.4 fails for {_names(refuted)}: U never has full rank "
-            f"({refuted[0]}: {example.reason})."
-        )
+        why = f"{refuted[0]}: {found.lifted[refuted[0]].reason}"
+        lines.append(f"Assumption 2.4 fails for {_names(refuted)}: U never has full rank ({why}).")
     unread = tuple(name for name, rank in found.lifted.items() if rank.unread)
     if unread:
-        lines.append(
-            f"some neurons below {_names(unread)} are in no patch, which the paper's patches exclude."
-        )
-    undecided = (*found.layers("undecided"), *found.layers("undecided", ordinary=False))
-    for name in undecided:
+        text = f"Below {_names(unread)} some neurons are in no patch, which the paper's definition excludes."
+        lines.append(text)
+    for name in (*found.layers("undecided"), *found.layers("undecided", ordinary=False)):
         lines.append(f"Assumption 2.4 for {name}: {found.lifted[name].reason}.")
-    return [line[0].upper() + line[1:] if line.startswith("the ") else line for line in lines]
+    return lines
+
+
+def _joins(found: Audit) -> list[str]:
+    """Do joins and pooling make a difference to n_1 or max n_k?"""
+    architecture, lines = found.architecture, []
+    for quantity, counted, alone in (
+        ("n_1", architecture.first, architecture.first_weighted),
+        ("max n_k", architecture.widest, architecture.widest_weighted),
+    ):
+        if counted.width == alone.width:
+            continue
+        text = f"{quantity} counts the {counted.kind} {counted.name}; {alone.name} alone has {alone.width:,}"
+        for entry in found.comparisons:
+            if entry.quantity == quantity and entry.digits is not None:
+                printed = cut(alone.width, entry.digits)
+                text += f" ({printed // 1000}K, not the {entry.printed // 1000}K printed)"
+        lines.append(f"{text}.")
+    return lines
 
 
 def _difference(comparison: Comparison) -> str:
@@ -83,6 +91,7 @@ def record(found: Audit, *, layers: bool) -> dict[str, Any]:
         "max_n_k": _width(architecture.widest),
         "max_n_k_with_filters": _width(architecture.widest_weighted),
         "reaches_N": found.reaches_n,
+        "first_reaching_N": None if architecture.first_wide is None else _width(architecture.first_wide),
         "parameters": architecture.parameters,
         "layers_outside_the_model": architecture.outside_the_model,
         "comparisons": [

@@ -92,8 +92,8 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         "xception",
         "max n_k",
         2_765_952,
-        "the table prints the first layer's 700K for both columns.  It is a valid lower bound, but the "
-        "convolutions after it, 147 x 147 x 64 = 1,382,976 and 147 x 147 x 128 = 2,765,952, are both wider "
-        "than N = 1,281,167: Xception does have a layer with n_k >= N",
+        "the table prints the first layer's 700K for both columns. It is a valid lower bound, but the "
+        "second convolution, 147 x 147 x 64 = 1,382,976, and the first separable one, 147 x 147 x 128, are "
+        "wider than N = 1,281,167: Xception does have a layer with n_k >= N",
     ),
 )
