@@ -8,6 +8,7 @@ have up to 10^12 entries and are never built; the rules, tried in this order, ar
     one-tap         filters with one tap: a lower bound, counted exactly (``one_tap``)
     determinantal   more filters than channels, stride 1, no padding: an upper bound (theory 3.1)
     box             full row rank on a small box carries over (``transfer``)
+    generic-rank    small enough to be eliminated as it is (``features.generic_rank``)
     smaller-input   the generic rank of the same convolution on a smaller input: says nothing about
                     the full size, so the verdict stays undecided
 
@@ -21,12 +22,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
+from typing import TYPE_CHECKING
 
 from exactcnn.audit.graph import WEIGHTED, Node
 from exactcnn.audit.one_tap import disjoint_rank, one_tap_rank, read_places
 from exactcnn.audit.transfer import SmallConvolution, row_rank_on_a_box, small_layer
 from exactcnn.audit.windows import Window
 from exactcnn.errors import MalformedError, MisuseError
+
+if TYPE_CHECKING:
+    from exactcnn.features.generic_rank import GenericRank
 
 __all__ = ["LiftedRank", "lifted_rank"]
 
@@ -128,10 +133,15 @@ def _convolution(c: int, extents: tuple[int, ...], t: int, reads: Window) -> Lif
         small = row_rank_on_a_box(extents, reads, c, t)
         if small is not None:
             return found(rows, upper, "box", f"full row rank carries over from {small}", small)
-    small, verdict = _smaller(c, extents, t, reads)
-    if small is None:
+    extents, c, t = _affordable(extents, c, t, reads)
+    rank = _eliminated(extents, c, t, reads)
+    if rank is None:
         return found(lower, upper, "none", "no rule decides it")
-    why = f"undecided at full size; {verdict} for {small} with the same window"
+    if (rank.rows, rank.columns) == (rows, columns):
+        why = f"a minor of order {rank.lower:,} mod a prime, and at most {rank.upper:,} of {full:,}"
+        return found(rank.lower, rank.upper, "generic-rank", why)
+    small = SmallConvolution(c, extents, t, rank.rows, rank.columns, rank.lower)
+    why = f"undecided at full size; {rank.verdict} for {small} with the same window"
     return found(lower, upper, "smaller-input", why, small)
 
 
@@ -143,24 +153,25 @@ def _common_shifts(c: int, extents: tuple[int, ...], t: int, reads: Window) -> i
     return prod(max(0, o - c * (span - 1)) for o, span in spans)
 
 
-def _smaller(c: int, extents: tuple[int, ...], t: int, reads: Window) -> tuple[SmallConvolution | None, str]:
-    """The generic rank on the largest input, halved and halved again, that can be eliminated."""
+def _affordable(extents: tuple[int, ...], c: int, t: int, reads: Window) -> tuple[tuple[int, ...], int, int]:
+    """Extents, then channels and filters, halved until U can be eliminated."""
+    while c * prod(extents) * t * prod(reads.extents(extents)) > _LARGEST_SMALLER:
+        smaller = tuple(max(span, -(-e // 2)) for e, span in zip(extents, reads.span, strict=True))
+        if smaller == extents:
+            if c == t == 1:
+                break
+            c, t = -(-c // 2), -(-t // 2)
+        extents = smaller
+    return extents, c, t
+
+
+def _eliminated(extents: tuple[int, ...], c: int, t: int, reads: Window) -> GenericRank | None:
+    """None where the exact routes do not apply: other padding before than after, patches of padding only."""
     from exactcnn.features.generic_rank import generic_rank
 
     if any(before != after for before, after in reads.padding):
-        return None, "undecided"
-    while True:
-        rows, columns = c * prod(extents), t * prod(reads.extents(extents))
-        if rows * columns <= _LARGEST_SMALLER:
-            break
-        smaller = tuple(max(span, -(-e // 2)) for e, span in zip(extents, reads.span, strict=True))
-        if smaller == extents:  # the window is as small as it gets: fewer channels, in proportion
-            if c == 1:
-                return None, "undecided"
-            c, t = -(-c // 2), -(-t // 2)
-        extents = smaller
+        return None
     try:
-        rank = generic_rank(small_layer(extents, reads, c, t, padded=True))
-    except MalformedError:  # the small input has a patch of padding only
-        return None, "undecided"
-    return SmallConvolution(c, extents, t, rows, columns, rank.lower), rank.verdict
+        return generic_rank(small_layer(extents, reads, c, t, padded=True))
+    except MalformedError:
+        return None

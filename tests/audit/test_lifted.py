@@ -30,9 +30,7 @@ def rank_at_random_filters(node, seed):
         for a in range(c)
         for tap in product(*map(range, reads.kernel))
     }
-    rows = {
-        place: n for n, place in enumerate(product(range(below.channels), *map(range, below.extents)))
-    }
+    rows = {place: n for n, place in enumerate(product(range(below.channels), *map(range, below.extents)))}
     columns = list(product(range(above.channels), *map(range, above.extents)))
     U = flint.nmod_mat(len(rows), len(columns), P)
     for j, (f, *output) in enumerate(columns):
@@ -54,7 +52,8 @@ def random_layer(rng):
     """A small convolution on one or two axes, whatever fits."""
     axes = rng.choice((1, 2, 2))
     groups = rng.choice((1, 1, 1, 2))
-    c, t = groups * rng.randint(1, 3), groups * rng.randint(1, 6)
+    c = rng.randint(1, 3)
+    c, t = groups * c, groups * rng.choice((c + 1, rng.randint(1, 6)))
     net = Graph((c, *(rng.randint(2, 11 if axes == 1 else 8) for _ in range(axes))))
     kernel = tuple(rng.randint(1, 3) for _ in range(axes))
     padding = tuple((rng.randint(0, k - 1), rng.randint(0, k - 1)) for k in kernel)
@@ -89,7 +88,7 @@ def test_bounds_hold_and_verdicts_are_those_of_the_rank():
         assert not (seen[rule, "proved"] and rule != "disjoint")
     for rule in ("disjoint", "one-tap", "box"):
         assert seen[rule, "proved"] > 0, rule
-    assert seen["smaller-input", "undecided"] > 0
+    assert seen["none", "undecided"] + seen["generic-rank", "proved"] > 0
 
 
 @pytest.mark.parametrize(
@@ -130,14 +129,21 @@ def test_the_box_lemma_at_sizes_that_can_still_be_eliminated():
     assert rank_at_random_filters(node, 2) == found.full == 2 * 11 * 14
 
 
-def test_a_smaller_input_proves_nothing_at_full_size():
-    """Five rows are read by stride 2 with one filter too many for one tap each: undecided, and it says why."""
-    net = Graph((16, 200, 200))
-    found = lifted_rank(net[net.conv("x", "input", 18, 3, padding=((0, 0), (1, 1)))])
-    assert found.verdict == "undecided"
-    assert found.rule == "smaller-input"
-    assert found.reason.startswith("undecided at full size; ")
+@pytest.mark.parametrize("padding, rule", [(1, "smaller-input"), (((1, 1), (0, 2)), "none")])
+def test_a_smaller_input_proves_nothing_at_full_size(padding, rule):
+    """Windows with stride 2 whose outer taps are padding at odd extents: undecided, and it says what it saw."""
+    net = Graph((3, 99, 99))
+    found = lifted_rank(net[net.conv("x", "input", 6, 3, stride=2, padding=padding)])
+    assert (found.verdict, found.rule) == ("undecided", rule)
     assert found.lower < found.full == found.upper
+    if rule == "none":
+        assert found.small is None
+        return
+    assert found.reason.startswith("undecided at full size; proved for 3 -> 6 channels on ")
+    # What it says about the smaller input is true there.
+    small = Graph((3, *found.small.extents))
+    node = small[small.conv("x", "input", 6, 3, stride=2, padding=padding)]
+    assert rank_at_random_filters(node, 3) == found.small.rank == min(found.small.rows, found.small.columns)
 
 
 def test_grouped_and_transposed_layers():
@@ -149,6 +155,7 @@ def test_grouped_and_transposed_layers():
     up = net[net.transposed("t", "d", 3, 3, stride=2, padding=1, above=(9, 9))]
     found = lifted_rank(up)
     assert (found.rows, found.columns, found.verdict) == (150, 243, "proved")
+    assert found.reason.startswith("transpose of a convolution's U; ")
     back = Graph((3, 9, 9))
     twin = lifted_rank(back[back.conv("x", "input", 6, 3, stride=2, padding=1)])
     assert (twin.rows, twin.columns, twin.lower) == (found.columns, found.rows, found.lower)
