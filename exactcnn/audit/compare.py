@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from exactcnn.audit.architecture import Architecture
 from exactcnn.audit.graph import WEIGHTED
 from exactcnn.audit.lifted import LiftedRank, lifted_rank
-from exactcnn.audit.published import EXPLANATIONS, FIGURE_1, PARAMETERS, TABLE_1, Explanation
+from exactcnn.audit.published import EXPLANATIONS, FIGURE_1, PARAMETERS, TABLE_1
 
 __all__ = ["AS_PRINTED", "EXPLAINED", "NOT_PRINTED", "UNEXPLAINED", "Audit", "Comparison", "audit", "cut"]
 
@@ -120,10 +120,8 @@ def _comparisons(architecture: Architecture) -> list[Comparison]:
     ]
 
 
-def _explanation(
-    name: str, quantity: str, computed: int, known: tuple[Explanation, ...] = EXPLANATIONS
-) -> str | None:
-    for entry in known:
+def _explanation(name: str, quantity: str, computed: int) -> str | None:
+    for entry in EXPLANATIONS:
         if (entry.architecture, entry.quantity, entry.computed) == (name, quantity, computed):
             return entry.text
     return None
