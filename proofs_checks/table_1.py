@@ -79,9 +79,9 @@ def checks(script: Script) -> None:
     for name, (pixels, layers) in STEMS.items():
         net = network([3, pixels, pixels], *layers)
         nodes = [node for node in found[name].architecture.graph.nodes if node.kind == "conv"]
-        widths = tuple(node.width for node in nodes[: len(layers)])
+        audited = tuple(node.width for node in nodes[: len(layers)])
         script.fact(
-            f"{name}: layers 1 to {len(layers)}", net.widths[1:] == widths, f"{net.widths[1:]} and {widths}"
+            f"{name}: layers 1 to {len(layers)}", net.widths[1:] == audited, f"{net.widths[1:]} and {audited}"
         )
 
     script.heading(f"Who has a hidden layer with n_k >= N = {N:,}")
