@@ -28,9 +28,7 @@ _RANK_STYLE = {"proved": "green", "refuted": "bold red", "undecided": "bold yell
 def audit(
     architectures: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[ARCHITECTURE]...", help="For example vgg-d, xception or figure-1. Default: all."
-        ),
+        typer.Argument(metavar="ARCHITECTURE", help="For example vgg-d, xception or figure-1. Default: all."),
     ] = None,
     layers: Annotated[
         bool, typer.Option("--layers", help="Show every layer, with Assumption 2.4 for each.")
@@ -115,14 +113,16 @@ def _print_table(console: Console, found: list[Audit]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("architecture", no_wrap=True)
     for heading in ("n_1", "paper", "max n_k", "paper"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column(">= N", no_wrap=True)
-    table.add_column("widest layer", overflow="fold", min_width=10)
     table.add_column("2.4", no_wrap=True)
-    table.add_column("verdict")
+    table.add_column("verdict", no_wrap=True)
+    roomy = console.width >= 100
+    if roomy:
+        table.add_column("widest layer", overflow="fold")
     for entry in found:
         architecture, style = entry.architecture, _STYLE.get(entry.verdict, "dim")
         table.add_row(
@@ -132,18 +132,19 @@ def _print_table(console: Console, found: list[Audit]) -> None:
             f"{architecture.widest.width:,}",
             _printed(entry, "max n_k"),
             "yes" if entry.reaches_n else "no",
-            escape(architecture.widest.name),
             _tally(entry),
             f"[{style}]{entry.verdict}[/]",
+            *([escape(architecture.widest.name)] if roomy else []),
         )
+    console.print()
     console.print(table)
+    console.print()
 
 
 def _printed(entry: Audit, quantity: str) -> str:
     for comparison in entry.comparisons:
         if comparison.quantity == quantity:
-            exact = comparison.digits is None
-            return f"{comparison.printed:,}" if exact else f"{comparison.printed // 1000}K"
+            return f"{comparison.printed / 1000:g}K"
     return ""
 
 

@@ -16,7 +16,7 @@ from exactcnn.audit.published import EXPLANATIONS, FIGURE_1, PARAMETERS, TABLE_1
 __all__ = ["AS_PRINTED", "EXPLAINED", "NOT_PRINTED", "UNEXPLAINED", "Audit", "Comparison", "audit", "cut"]
 
 AS_PRINTED, EXPLAINED, UNEXPLAINED = "as printed", "explained", "unexplained"
-NOT_PRINTED = "not in the paper"
+NOT_PRINTED = "no number"
 # What the paper takes N to be in Table 1.
 PAPERS_N = 1_200_000
 

@@ -27,10 +27,10 @@ TABLE = {
     "resnet-50": (112 * 112 * 64, 112 * 112 * 64, False, "as printed"),
     "resnet-152": (112 * 112 * 64, 112 * 112 * 64, False, "as printed"),
     "xception": (149 * 149 * 32, 147 * 147 * 128, True, "explained"),
-    "convnext-t": (56 * 56 * 96, 56 * 56 * 384, False, "not in the paper"),
-    "efficientnet-b0": (112 * 112 * 32, 112 * 112 * 96, False, "not in the paper"),
-    "mobilenet-v2": (112 * 112 * 32, 112 * 112 * 96, False, "not in the paper"),
-    "vit-b-16": (14 * 14 * 768, 14 * 14 * 768, False, "not in the paper"),
+    "convnext-t": (56 * 56 * 96, 56 * 56 * 384, False, "no number"),
+    "efficientnet-b0": (112 * 112 * 32, 112 * 112 * 96, False, "no number"),
+    "mobilenet-v2": (112 * 112 * 32, 112 * 112 * 96, False, "no number"),
+    "vit-b-16": (14 * 14 * 768, 14 * 14 * 768, False, "no number"),
     "figure-1": (67600, 67600, True, "as printed"),
 }
 
