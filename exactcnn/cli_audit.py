@@ -22,6 +22,8 @@ __all__ = ["audit"]
 
 AS_EXPECTED, DIFFERENT, UNDECIDED = 0, 1, 3
 _STYLE = {"as printed": "bold green", "explained": "bold yellow", "unexplained": "bold red"}
+# Assumption 2.4 does not speak of grouped and transposed convolutions; the rank of their U is known.
+_OTHERWISE = {"proved": "full rank", "refuted": "deficient", "undecided": "undecided"}
 _RANK_STYLE = {"proved": "green", "refuted": "bold red", "undecided": "bold yellow"}
 
 
@@ -173,7 +175,10 @@ def _print_layers(console: Console, entry: Audit) -> None:
     table.add_column("why")
     for node in architecture.graph.nodes:
         rank = entry.lifted.get(node.name)
-        verdict = "" if rank is None else f"[{_RANK_STYLE[rank.verdict]}]{rank.verdict}[/]"
+        verdict = ""
+        if rank is not None:
+            word = rank.verdict if node.in_definition else _OTHERWISE[rank.verdict]
+            verdict = f"[{_RANK_STYLE[rank.verdict]}]{word}[/]"
         wide = node.width >= architecture.dataset.samples and node.name not in architecture.outputs
         table.add_row(
             escape(node.name),

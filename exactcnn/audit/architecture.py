@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import networkx
 
-from exactcnn.audit.graph import COUNTED_BY_THE_THEORY, WEIGHTED, Graph, Node
+from exactcnn.audit.graph import WEIGHTED, Graph, Node
 
 __all__ = ["IMAGENET", "MNIST", "Architecture", "Dataset"]
 
@@ -94,7 +94,7 @@ class Architecture:
         """How many nodes of each kind Definitions 2.1 to 2.3 do not have; grouped convolutions apart."""
         counts: dict[str, int] = {}
         for node in self.graph.nodes:
-            kind = "grouped conv" if node.groups > 1 else node.kind
-            if kind not in COUNTED_BY_THE_THEORY:
+            if not node.in_definition:
+                kind = "grouped conv" if node.groups > 1 else node.kind
                 counts[kind] = counts.get(kind, 0) + 1
         return counts

@@ -82,12 +82,13 @@ class Audit:
 
         ``ordinary``: the convolutions of Definition 2.1, else grouped and transposed ones.
         """
+        graph = self.architecture.graph
         return tuple(
             name
             for name, found in self.lifted.items()
             if found.verdict == verdict
-            and self.architecture.graph[name].kind != "dense"
-            and ordinary == (found.groups == 1 and self.architecture.graph[name].kind == "conv")
+            and graph[name].kind != "dense"
+            and graph[name].in_definition == ordinary
         )
 
 

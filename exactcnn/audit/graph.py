@@ -46,6 +46,11 @@ class Node:
         """n_k."""
         return self.above.width
 
+    @property
+    def in_definition(self) -> bool:
+        """A layer of Definitions 2.1 to 2.3: convolution without groups, dense, max-pooling."""
+        return self.kind in COUNTED_BY_THE_THEORY and self.groups == 1
+
     def __str__(self) -> str:
         if self.window is None:
             return self.kind

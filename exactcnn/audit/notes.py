@@ -132,6 +132,7 @@ def layer_records(found: Audit) -> list[dict[str, Any]]:
             "n_k": node.width,
             "hidden": node.name not in outputs,
             "parameters": node.parameters,
+            "in_definition": node.in_definition,
             "U": _rank(found.lifted.get(node.name)),
         }
         for node in found.architecture.graph.nodes

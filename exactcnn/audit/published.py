@@ -38,8 +38,8 @@ ARCHITECTURES: dict[str, Callable[[], Architecture]] = {
     "figure-1": figure_1,
 }
 
-# Table 1 of Nguyen and Hein 2018: n_1 and max n_k in thousands.  "All numbers are lower bounds on the
-# true width": one row stands for VGG A to E, one for ResNet.
+# Table 1 of Nguyen and Hein 2018: n_1 and max n_k in thousands, given there as lower bounds, beside
+# N ~ 1200K.  One row stands for VGG A to E, one for ResNet.
 TABLE_1: dict[str, tuple[int, int]] = {
     **{f"vgg-{column}": (3000, 3000) for column in "abcde"},
     "inception-v3": (700, 1300),

@@ -55,7 +55,7 @@ def test_widths_and_verdicts(name):
 
 
 def test_printed_numbers_are_lower_bounds():
-    """As the table's caption says; a single one above the true width would be an error of the paper."""
+    """So they are meant; a single one above the true width would be an error of the paper."""
     for name, (first, widest) in TABLE_1.items():
         architecture = ARCHITECTURES[name]()
         assert 1000 * first <= architecture.first.width

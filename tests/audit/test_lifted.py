@@ -14,6 +14,7 @@ from exactcnn.audit import ARCHITECTURES
 from exactcnn.audit.googlenet import squeezenet
 from exactcnn.audit.graph import Graph
 from exactcnn.audit.lifted import lifted_rank
+from exactcnn.audit.transfer import row_rank_on_a_box
 from exactcnn.errors import MisuseError
 
 P = 2**61 - 1
@@ -127,6 +128,47 @@ def test_the_box_lemma_at_sizes_that_can_still_be_eliminated():
     assert (found.rule, found.verdict) == ("box", "proved")
     assert prod(found.small.extents) < 11 * 14
     assert rank_at_random_filters(node, 2) == found.full == 2 * 11 * 14
+
+
+def test_the_box_lemma_whatever_the_layer_is():
+    """Asked about 600 random layers, also those that other rules decide: full row rank, or no answer."""
+    rng = random.Random(17)
+    answered = Counter()
+    while sum(answered.values()) < 600:
+        node = random_layer(rng)
+        if node is None or node.groups > 1 or prod((node.below[0].width, node.width)) > 20_000:
+            continue
+        below = node.below[0]
+        small = row_rank_on_a_box(below.extents, node.window, below.channels, node.above.channels)
+        answered[small is not None] += 1
+        if small is None:
+            continue
+        assert rank_at_random_filters(node, 4) == below.width, (node, small)
+        box = Graph((small.channels, *small.extents))
+        reads = node.window
+        inner = box.conv(
+            "x", "input", small.filters, reads.kernel, stride=reads.stride, dilation=reads.dilation
+        )
+        assert rank_at_random_filters(box[inner], 5) == small.rank == small.rows == box["input"].width
+    assert min(answered[True], answered[False]) > 30
+
+
+@pytest.mark.parametrize(
+    "shape, filters, kernel, options",
+    [
+        ((1, 9), 2, 3, {"stride": 4}),  # places 3 and 7 are in no window
+        ((1, 4), 2, 3, {"stride": 2}),  # nor is the last one
+        ((2, 8), 3, 5, {}),  # 12 columns for 16 rows
+        ((1, 5, 5), 2, 3, {}),  # theory 3.1: rank 17 of 18
+        ((3, 14, 14), 4, 3, {}),  # and 540 of 576
+    ],
+)
+def test_the_box_lemma_is_silent_about_deficient_layers(shape, filters, kernel, options):
+    """Where the rows are dependent there is no box."""
+    net = Graph(shape)
+    node = net[net.conv("x", "input", filters, kernel, **options)]
+    assert rank_at_random_filters(node, 6) < net["input"].width
+    assert row_rank_on_a_box(shape[1:], node.window, shape[0], filters) is None
 
 
 @pytest.mark.parametrize("padding, rule", [(1, "smaller-input"), (((1, 1), (0, 2)), "none")])
