@@ -180,23 +180,35 @@ class StreamedLU:
                 subtract(y[start:end], panel.entries[start:end].astype(y.dtype) @ own, *self.field)
         for panel in reversed(self.panels):  # U x = y
             own = y[panel.first : panel.last]
-            _back_substitution(panel.entries[panel.first : panel.last].astype(np.int64), own, *self.field)
+            _solve_upper(panel.entries[panel.first : panel.last].astype(y.dtype), own, self.field)
             for start in range(0, panel.first, _STRIP):
                 end = min(start + _STRIP, panel.first)
                 subtract(y[start:end], panel.entries[start:end].astype(y.dtype) @ own, *self.field)
         return y[np.argsort(self._labels())].astype(np.int64) % self.prime
 
 
+def _solve_upper(U: np.ndarray, y: np.ndarray, field: Field) -> None:
+    """y <- U^-1 y mod p by halves: nearly all of it is one product."""
+    k = len(U)
+    if k <= 32:
+        _back_substitution(U, y, *field)
+        return
+    half = k // 2
+    _solve_upper(U[half:, half:], y[half:], field)
+    subtract(y[:half], U[:half, half:] @ y[half:], *field)
+    _solve_upper(U[:half, :half], y[:half], field)
+
+
 @numba.njit(cache=True, nogil=True)
 def _back_substitution(U, y, p, inverse, h):  # type: ignore[no-untyped-def]
-    """y <- U^-1 y mod p, the upper triangle of U (k, k) int64, y (k, t) centred floats."""
+    """y <- U^-1 y mod p, the upper triangle of U (k, k), y (k, t), centred floats."""
     k, t = y.shape
     modulus = np.int64(p)
     for i in range(k - 1, -1, -1):
-        unit = inverse_mod(U[i, i], modulus)
+        unit = inverse_mod(np.int64(U[i, i]), modulus)
         for c in range(t):
             total = np.int64(y[i, c])
             for j in range(i + 1, k):
-                total = (total - U[i, j] * np.int64(y[j, c])) % modulus
+                total = (total - np.int64(U[i, j]) * np.int64(y[j, c])) % modulus
             value = total * unit % modulus
             y[i, c] = value - modulus if value > h else value
