@@ -18,20 +18,18 @@ AssertionError: rank: refuted. F_1 (2 x 9) has rank 1, less than N = 2: only 1 o
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from exactcnn.errors import MisuseError, UndecidedError
+from exactcnn.testing_input import Options, is_net, model_of, rank_of, samples_of, seeding, speaks_of
 
 if TYPE_CHECKING:
     from exactcnn.api import Result
     from exactcnn.checker import Verdict
-    from exactcnn.data.samples import Samples
-    from exactcnn.interop import Model
     from exactcnn.statements import Finding
 
 __all__ = [
@@ -44,25 +42,6 @@ __all__ = [
     "assert_zero_loss",
     "keeping",
 ]
-
-
-class Options(TypedDict, total=False):
-    """Keyword arguments that say which instance is meant; all of them may be left out.
-
-    ``targets``: y, numbers (N, n_L) or labels (N,), where ``data`` does not hold them.  ``weights``: Weights or a
-    weights file in place of the model's own; without either they are drawn by ``seed``, ``bits``,
-    ``distribution``.  ``samples``: the first so many.  ``scale``: an exact rational ("1/255") that multiplies the
-    data.  ``input_shape``: of one sample, for a PyTorch module whose data are flat or absent.
-    """
-
-    targets: Any
-    weights: Any
-    seed: int
-    bits: int
-    distribution: str
-    samples: int | None
-    scale: Fraction | int | str
-    input_shape: Sequence[int]
 
 
 # What a test run does with the certificate of an assertion: (statement, verdict, certificate or None).
@@ -121,17 +100,17 @@ def assert_full_rank(
     from exactcnn.network.weights import Weights
     from exactcnn.statements import decide
 
-    if not _is_net(matrix_or_net):
+    if not is_net(matrix_or_net):
         if layer is not None or generic or options:
             raise MisuseError("matrix", "a matrix without options, or a network", "options beside a matrix")
-        return assert_proved(_rank_of(matrix_or_net))
-    model = _model(matrix_or_net, options.get("input_shape"))
+        return assert_proved(rank_of(matrix_or_net))
+    model = model_of(matrix_or_net, options.get("input_shape"))
     statement = "lemma-2.5" if generic else "lifted-rank"
     weights = options.get("weights")
     if isinstance(weights, (str, Path)):
         weights = Weights.from_file(model.network, weights)
     elif weights is None:
-        weights = model.weights or Weights.from_seed(model.network, **_seeding(options))
+        weights = model.weights or Weights.from_seed(model.network, **seeding(options))
     instance = Instance(model.network, None, weights)
     findings = decide(statement, instance, layer)
     if all(finding.layer is None for finding in findings):
@@ -234,23 +213,9 @@ def assert_certificate_valid(
         raise AssertionError(
             f"{name}: VERIFIED, but it does not say that {statement} is proved ({others} is)"
         )
-    if net is not None and not _speaks_of(record["instance"], _model(net, input_shape)):
+    if net is not None and not speaks_of(record["instance"], model_of(net, input_shape)):
         raise AssertionError(f"{name}: VERIFIED, but it speaks of another network or other weights")
     return verdict
-
-
-def _speaks_of(instance: dict[str, Any], model: Model) -> bool:
-    """The same network but for its name; where the model has weights, all weights in the certificate are its."""
-    if {**instance["network"], "name": ""} != {**model.network.to_json(), "name": ""}:
-        return False
-    given = instance["weights"]
-    if given is None or model.weights is None:
-        return True
-    known = model.weights.to_json(model.network.depth)
-    if given["kind"] != "inline" or known["kind"] != "inline":
-        return bool(given == known)
-    pairs = zip(given["layers"], known["layers"], strict=True)
-    return all(mine is None or mine == theirs for mine, theirs in pairs)
 
 
 def _verify(
@@ -259,8 +224,8 @@ def _verify(
     __tracebackhide__ = True
     from exactcnn.api import verify
 
-    samples = _samples(data, options)
-    model = _model(net, options.get("input_shape"), samples)
+    samples = samples_of(data, options)
+    model = model_of(net, options.get("input_shape"), samples)
     name = statements if isinstance(statements, str) else statements[0]
     try:
         return verify(
@@ -269,93 +234,10 @@ def _verify(
             weights=options.get("weights"),
             statements=statements,
             layer=layer,
-            **_seeding(options),
+            **seeding(options),
         )
     except UndecidedError as error:
         raise AssertionError(f"{name}: undecided. {error}") from None
-
-
-def _seeding(options: Options) -> dict[str, Any]:
-    given: dict[str, Any] = {**options}
-    return {name: given[name] for name in ("seed", "bits", "distribution") if name in given}
-
-
-def _samples(data: Any, options: Options) -> Samples:
-    from exactcnn.api import samples
-    from exactcnn.arithmetic.texts import parse_rational
-    from exactcnn.data import load
-
-    targets = options.get("targets")
-    if data is None or isinstance(data, (str, Path)):
-        if targets is not None:
-            raise MisuseError("targets", "targets in the data file", "targets beside a file")
-        loaded = load("digits" if data is None else data)
-    else:
-        loaded = samples(_array(data), None if targets is None else _array(targets))
-    loaded = loaded.take(options.get("samples"))
-    return loaded.scaled(parse_rational(options["scale"], "scale")) if "scale" in options else loaded
-
-
-def _array(values: Any) -> Any:
-    """A PyTorch tensor as the NumPy array of the same numbers; everything else as it is."""
-    torch = sys.modules.get("torch")
-    if torch is None or not isinstance(values, torch.Tensor):
-        return values
-    values = values.detach().cpu()
-    return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
-
-
-def _is_net(value: Any) -> bool:
-    from exactcnn.interop import Model
-    from exactcnn.network.network import Network
-
-    return isinstance(value, (str, Path, dict, Network, Model)) or _is_module(value)
-
-
-def _is_module(value: Any) -> bool:
-    torch = sys.modules.get("torch")  # whoever has a module has imported torch
-    return torch is not None and isinstance(value, torch.nn.Module)
-
-
-def _model(net: Any, input_shape: Sequence[int] | None, samples: Samples | None = None) -> Model:
-    from exactcnn.interop import Model, from_torch, read_model
-    from exactcnn.network.network import Network
-
-    if _is_module(net):
-        shape = input_shape if input_shape is not None or samples is None else samples.sample_shape
-        if shape is None:
-            raise MisuseError("input_shape", "the shape of one sample, such as (1, 28, 28)", "none")
-        return from_torch(net, shape)
-    if isinstance(net, (str, Path)):
-        return read_model(net)
-    if isinstance(net, dict):
-        net = Network.from_dict(net)
-    if isinstance(net, Network):
-        return Model(net)
-    if isinstance(net, Model):
-        return net
-    expected = "the path of a spec or ONNX file, a Network, a Model or a PyTorch module"
-    raise MisuseError("net", expected, type(net).__name__)
-
-
-def _rank_of(matrix: Any) -> Result:
-    """rank of the matrix, as that of the features of a layer that passes every value on."""
-    from exactcnn.api import verify
-    from exactcnn.arithmetic.rationals import RationalArray
-    from exactcnn.data.samples import Samples
-    from exactcnn.linalg.rank import integer_matrix
-    from exactcnn.network.network import Network
-    from exactcnn.network.weights import LayerWeights, Weights
-
-    A = integer_matrix(_array(matrix))
-    if 0 in A.shape:
-        raise MisuseError("matrix", "at least one row and one column", f"shape {A.shape}")
-    rows, columns = A.shape
-    x = Samples(RationalArray.from_integers(A if rows <= columns else A.T), source="a matrix")
-    layer = {"kind": "conv", "filters": 1, "kernel": 1, "activation": "identity", "bias": "none"}
-    network = Network.from_dict({"name": "matrix", "input": [max(rows, columns)], "layers": [layer]})
-    weights = Weights.from_layers(network, [LayerWeights(RationalArray.from_integers([[1]]), None)])
-    return verify(network, x, weights=weights, statements="rank", layer=1)
 
 
 def _is_zero(result: Result) -> str:

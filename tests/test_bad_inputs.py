@@ -34,7 +34,13 @@ FIELDS = {
     if line.startswith("| `")
     for name in re.findall(r"`([^`]+)`", line.split("|")[1])
 }
-USAGE = ("Invalid value for '--", "Missing argument '", "No such command '", "Option '--")
+USAGE = (
+    "Invalid value for '--",
+    "Missing argument '",
+    "No such command '",
+    "No such option: --",
+    "Option '--",
+)
 DEEP, HUGE = "[" * 50_000, "9" * 6_000
 
 
@@ -312,6 +318,9 @@ OPTIONS = [
     ["check", "good.json", "absent.json"],
     ["check", "file.json", "--data", "absent"],
     ["check", "file.json", "--data", "folder"],
+    *(["audit", *more] for more in (
+        ["lenet"], [""], ["VGG-D\x1b"], ["vgg-d", "vgg-z"], ["x" * 300], ["--nope"], ["--layers", "net.json"],
+    )),
     ["check"],
     ["prove", "net.json"],
 ]  # fmt: skip

@@ -612,7 +612,7 @@ def test_help():
     assert "--certificate" in script("verify", "--help", env={**os.environ, "COLUMNS": "120"}).stdout
 
 
-@pytest.mark.parametrize("command", ["verify", "check", "sample", "critical"])
+@pytest.mark.parametrize("command", ["verify", "check", "sample", "critical", "audit"])
 def test_every_command_has_examples(run, command):
     """At least two in its help, each with options that exist."""
     help_text = run(command, "--help").out
