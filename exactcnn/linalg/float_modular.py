@@ -89,11 +89,16 @@ def eliminate(P, start, p, inverse, h, pivots, swaps):  # type: ignore[no-untype
     From matrix row ``start`` on; the first non-zero entry of a column is its pivot and is swapped up in all w columns.
     Below a pivot stand the multipliers (L has unit diagonal).  pivots[:k]: the columns with a pivot, swaps[:k]:
     where each pivot came from.  Returns k.
+
+    Reductions wait until a column's turn: by then at most w products have been subtracted from an entry, and w is
+    at most ``inner_length``.
     """
     w, M = P.shape
     k = 0
     for c in range(w):
         top = start + k
+        for i in range(top, M):
+            P[c, i] = _centred(P[c, i], p, inverse, h)
         i = top
         while i < M and P[c, i] == 0:
             i += 1
@@ -107,10 +112,11 @@ def eliminate(P, start, p, inverse, h, pivots, swaps):  # type: ignore[no-untype
         for i2 in range(top + 1, M):
             P[c, i2] = _centred(P[c, i2] * factor, p, inverse, h)
         for d in range(c + 1, w):
-            u = P[d, top]
+            u = _centred(P[d, top], p, inverse, h)
+            P[d, top] = u
             if u != 0:
                 for i2 in range(top + 1, M):
-                    P[d, i2] = _centred(P[d, i2] - u * P[c, i2], p, inverse, h)
+                    P[d, i2] -= u * P[c, i2]
         pivots[k] = c
         swaps[k] = i
         k += 1
