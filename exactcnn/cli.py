@@ -124,7 +124,9 @@ def verify(
         typer.Option(help="Law of seeded weights: uniform, gaussian, he, sparse[:1/4] or integer[:3]."),
     ] = "uniform",
     statement: Annotated[list[str] | None, typer.Option(help=_statement_help())] = None,
-    prime: Annotated[int | None, typer.Option(help="Prime for the minor of rank. Default: chosen by size.")] = None,
+    prime: Annotated[
+        int | None, typer.Option(help="Prime for the minor of rank. Default: chosen by size.")
+    ] = None,
     certificate: Annotated[
         Path | None, typer.Option(help="Write the certificate of the statements asked for to this file.")
     ] = None,
