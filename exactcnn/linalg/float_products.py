@@ -7,7 +7,7 @@ them) and one for each later piece:
 
     with s pieces the error is at most gamma_(w + s) sum |a_i| |b_i|,
 
-for 10,000 terms and w = 256 forty times better than gamma_10000.  Underflow loses at most 2^-1022 for each
+for 10,000 terms and w = 256 thirty times better than gamma_10000.  Underflow loses at most 2^-1022 for each
 operation, even where a library flushes subnormals to zero: with entries below 2^200, and below 2^40 operations
 an entry and entries, every matrix below is off by less than ``TINY`` = 2^-700 more.
 
@@ -30,18 +30,60 @@ IEEE float64 rounded to nearest (so not by Strassen's method, nor in TF32 or oth
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-__all__ = ["SLACK", "TINY", "Factor", "factor", "gamma", "gram", "inverse", "norm", "product", "row_image"]
+__all__ = [
+    "SLACK", "TINY", "Factor", "factor", "gamma", "gram", "inverse", "norm", "product", "row_image", "workers"
+]  # fmt: skip
 
 _U = 2.0**-53
 TINY = 2.0**-700
 SLACK = 1.0 + 2.0**-40
 _LARGEST = 2.0**200
-_BLOCK = 512
+_BLOCK = 256
 _LEAF = 128
+_pool: ContextVar[ThreadPoolExecutor | None] = ContextVar("_pool", default=None)
+
+
+@contextmanager
+def workers() -> Iterator[None]:
+    """Inside, blocks are shared among as many threads as BLAS had, and BLAS keeps one.
+
+    Tiles of 256 are too small for the library's own threads, which wait for each other at every one.
+    """
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    count = max((int(e["num_threads"]) for e in threadpool_info() if e["user_api"] == "blas"), default=1)
+    count = min(count, os.cpu_count() or 1)
+    if count == 1 or _pool.get() is not None:
+        yield
+        return
+    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(count) as pool:
+        token = _pool.set(pool)
+        try:
+            yield
+        finally:
+            _pool.reset(token)
+
+
+def _spread(work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+    """[work(item), ..], by the threads of ``workers``; what overflows is found by the bounds, not by a warning."""
+
+    def quiet(item: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return work(item)
+
+    pool = _pool.get()
+    return list(map(quiet, items) if pool is None else pool.map(quiet, items))
 
 
 def gamma(k: int) -> float:
@@ -49,15 +91,9 @@ def gamma(k: int) -> float:
     return 1.01 * k * _U
 
 
-def _width(length: int) -> int:
-    """w: pieces long enough for BLAS, short enough for the bound."""
-    return 128 if length <= 1024 else 256
-
-
-def _roundings(length: int) -> int:
+def _roundings(length: int, width: int = _BLOCK) -> int:
     """w + s of the analysis."""
-    width = min(length, _width(length))
-    return width + -(-length // width) if width else 1
+    return min(length, width) + -(-length // width)
 
 
 def _starts(length: int, width: int) -> list[slice]:
@@ -74,6 +110,15 @@ def norm(M: np.ndarray) -> float:
         return float(np.sqrt(total)) * (1.0 + (M.size + 16) * 2.0**-52) + TINY
 
 
+def _sum(terms: Iterable[np.ndarray]) -> np.ndarray:
+    """The terms added one after the other."""
+    remaining = iter(terms)
+    total = next(remaining)
+    for term in remaining:
+        total += term
+    return total
+
+
 def gram(M: np.ndarray) -> tuple[np.ndarray, float]:
     """(B, error): B (N, N) exactly symmetric, ||B - M M^T|| <= error; M (N, n).
 
@@ -83,20 +128,17 @@ def gram(M: np.ndarray) -> tuple[np.ndarray, float]:
     """
     N, n = M.shape
     B = np.zeros((N, N))
-    pieces = _starts(n, _width(n))
-    buffer = np.empty((_BLOCK, _BLOCK))
-    for rows in _starts(N, _BLOCK):
-        for columns in _starts(rows.stop, _BLOCK):
-            target = B[rows, columns]
-            room = buffer[: target.shape[0], : target.shape[1]]
-            for i, piece in enumerate(pieces):
-                np.matmul(M[rows, piece], M[columns, piece].T, out=room if i else target)
-                if i:
-                    target += room
-            if columns == rows:
-                target[:] = np.tril(target) + np.tril(target, -1).T
-            else:
-                B[columns, rows] = target.T
+    pieces = _starts(n, _BLOCK)
+
+    def tile(place: tuple[slice, slice]) -> None:
+        rows, columns = place
+        total = _sum(M[rows, piece] @ M[columns, piece].T for piece in pieces)
+        if columns == rows:
+            total = np.tril(total) + np.tril(total, -1).T
+        B[rows, columns] = total
+        B[columns, rows] = total.T
+
+    _spread(tile, [(rows, columns) for rows in _starts(N, _BLOCK) for columns in _starts(rows.stop, _BLOCK)])
     size = norm(M)
     return B, (gamma(_roundings(n)) * size * size + TINY) * SLACK
 
@@ -108,16 +150,14 @@ def product(X: np.ndarray, M: np.ndarray) -> tuple[np.ndarray, float]:
     """
     N, n = M.shape
     K = np.zeros((N, n))
-    buffer = np.empty((_BLOCK, _BLOCK))
-    for rows in _starts(N, _BLOCK):
-        pieces = _starts(rows.stop, _width(N))
-        for columns in _starts(n, _BLOCK):
-            target = K[rows, columns]
-            room = buffer[: target.shape[0], : target.shape[1]]
-            for i, piece in enumerate(pieces):
-                np.matmul(X[rows, piece], M[piece, columns], out=room if i else target)
-                if i:
-                    target += room
+
+    def tile(place: tuple[slice, slice]) -> None:
+        rows, columns = place
+        K[rows, columns] = _sum(X[rows, piece] @ M[piece, columns] for piece in _starts(rows.stop, _BLOCK))
+
+    _spread(
+        tile, [(rows, columns) for rows in _starts(N, _BLOCK)[::-1] for columns in _starts(n, 2 * _BLOCK)]
+    )
     return K, (gamma(_roundings(N)) * norm(X) * norm(M) + TINY) * SLACK
 
 
@@ -125,7 +165,7 @@ def row_image(v: np.ndarray, M: np.ndarray) -> tuple[np.ndarray, float]:
     """(y, error): y ~ v^T M for v (N,), M (N, n), ||y - v^T M|| <= error."""
     N = M.shape[0]
     y = np.zeros(M.shape[1])
-    for piece in _starts(N, _width(N)):
+    for piece in _starts(N, _BLOCK):
         y += v[piece] @ M[piece]
     return y, (gamma(_roundings(N) + 1) * norm(v[None]) * norm(M) + TINY) * SLACK
 
@@ -148,43 +188,56 @@ def factor(B: np.ndarray, shift: float, sign: int = 1) -> Factor | None:
     True
     """
     N = B.shape[0]
-    width = _width(N)
-    columns = _starts(N, width)
+    columns = _starts(N, _LEAF)
     L = np.zeros((N, N))
     size_A = size_E = 0.0
-    buffer = np.empty((N, width))
     for J in columns:
-        block = J.stop - J.start
-        P = np.array(B[J.start :, J])
-        if sign < 0:
-            np.negative(P, out=P)
-        P[np.arange(block), np.arange(block)] += shift
-        size_A += 2.0 * norm(P) ** 2
-        room = buffer[: P.shape[0], :block]
-        for K in columns:
-            if K.start >= J.start:
-                break
-            np.matmul(L[J.start :, K], L[J, K].T, out=room)
-            P -= room
-        with np.errstate(all="ignore"):
-            try:
-                corner = np.linalg.cholesky(P[:block])
-                rest = P[block:] @ np.linalg.inv(corner).T
-            except np.linalg.LinAlgError:
-                return None
-            L[J, J] = corner
-            L[J.stop :, J] = rest
-            np.matmul(L[J.start :, J], corner.T, out=room)
-            P -= room
-            size_E += 2.0 * norm(P) ** 2
+        below = [slice(e.start + J.stop, e.stop + J.stop) for e in _starts(N - J.stop, 2 * _BLOCK)]
+        panels = _spread(partial(_panel, B, L, J, shift, sign), [J, *below])
+        size_A += 2.0 * sum(size * size for _, size in panels)
+        try:
+            with np.errstate(all="ignore"):
+                corner = np.linalg.cholesky(panels[0][0])
+                solve = np.linalg.inv(corner).T
+        except np.linalg.LinAlgError:
+            return None
+        L[J, J] = corner
+        parts = [(rows, P) for rows, (P, _) in zip([J, *below], panels, strict=True)]
+        size_E += 2.0 * sum(size * size for size in _spread(partial(_finished, L, J, corner, solve), parts))
     with np.errstate(all="ignore"):
         size_L = norm(L)
         # size_A is of A with the shift rounded once, hence SLACK; diagonal blocks count twice, which is more.
         error = float(np.sqrt(size_E)) * SLACK + gamma(len(columns) + 2) * float(np.sqrt(size_A)) * SLACK
-        error = (error + gamma(min(width, N) + len(columns)) * size_L * size_L + TINY) * SLACK
+        error = (error + gamma(_roundings(N, _LEAF)) * size_L * size_L + TINY) * SLACK
     if not np.isfinite(error) or size_L > _LARGEST:
         return None
     return Factor(L, error)
+
+
+def _panel(
+    B: np.ndarray, L: np.ndarray, J: slice, shift: float, sign: int, rows: slice
+) -> tuple[np.ndarray, float]:
+    """Rows of P of the analysis, and the norm of the same rows of A."""
+    P = np.array(B[rows, J])
+    if sign < 0:
+        np.negative(P, out=P)
+    if rows == J:
+        P[np.arange(P.shape[0]), np.arange(P.shape[0])] += shift
+    size = norm(P)
+    for K in _starts(J.start, _LEAF):
+        P -= L[rows, K] @ L[J, K].T
+    return P, size
+
+
+def _finished(
+    L: np.ndarray, J: slice, corner: np.ndarray, solve: np.ndarray, part: tuple[slice, np.ndarray]
+) -> float:
+    """Writes rows of L_:J and returns the norm of these rows of E."""
+    rows, P = part
+    if rows != J:
+        L[rows, J] = P @ solve
+    P -= L[rows, J] @ corner.T
+    return norm(P)
 
 
 def inverse(L: np.ndarray) -> np.ndarray:

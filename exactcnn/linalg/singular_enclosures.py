@@ -31,6 +31,7 @@ residual is computed and bounded, instead of an a-priori bound for Cholesky's me
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from math import frexp, inf, isfinite, ldexp, nextafter, sqrt
@@ -40,11 +41,23 @@ import numpy as np
 
 from exactcnn.arithmetic.enclosures import Enclosure, enclose
 from exactcnn.errors import MisuseError
-from exactcnn.linalg.float_products import SLACK, TINY, factor, gamma, gram, inverse, norm, product, row_image
+from exactcnn.linalg.float_products import (
+    SLACK,
+    TINY,
+    factor,
+    gamma,
+    gram,
+    inverse,
+    norm,
+    product,
+    row_image,
+    workers,
+)
 
 __all__ = ["SingularValues", "enclosed_singular_values", "singular_value_enclosures"]
 
 _STEPS = 12
+_SMALL = 100_000  # entries: below, threads cost more than they save
 _X_LARGEST = 2.0**200
 
 
@@ -94,13 +107,11 @@ def _as_enclosure(matrix: Any) -> Enclosure:
         return enclose(array if array.dtype.kind == "i" else array.astype(object), 1)
     mid, rad = np.empty(array.shape), np.empty(array.shape)
     for index, value in np.ndenumerate(array):
-        if isinstance(value, (bool, np.bool_)) or not isinstance(
-            value, (int, float, Fraction, np.integer, np.floating)
-        ):
+        if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, Fraction, np.integer)):
             raise MisuseError("matrix", "floats, integers or Fractions", repr(value))
-        if isinstance(value, (float, np.floating)) and not np.isfinite(value):
+        if isinstance(value, float) and not isfinite(value):
             raise MisuseError("matrix", "finite entries", "NaN or an infinity")
-        exact = Fraction(value) if not isinstance(value, np.integer) else Fraction(int(value))
+        exact = Fraction(int(value)) if isinstance(value, np.integer) else Fraction(value)
         found = enclose(np.array([exact.numerator], dtype=object), exact.denominator)
         mid[index], rad[index] = found.mid[0], found.rad[0]
     return Enclosure(mid, rad)
@@ -128,7 +139,7 @@ def enclosed_singular_values(
         r = _up(_scaled(r, -exponent, inf) + 2.0**-1000)
     else:
         exponent = 0
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), workers() if M.size > _SMALL else nullcontext():
         B, e = gram(M)
         smallest, route = _smallest(M, B, e, r)
         greatest = _largest(M, B, e, r, largest)
@@ -241,7 +252,8 @@ def _interpolated(X: np.ndarray) -> float:
         part = np.abs(X[start : start + 256])
         rows = max(rows, float(part.sum(axis=1).max()))
         columns += part.sum(axis=0)
-    return sqrt(rows * float(columns.max())) * (1.0 + 2.0**-52 * (X.shape[0] + 16)) * SLACK + TINY
+    bound: float = sqrt(rows * float(columns.max())) * (1.0 + 2.0**-52 * (X.shape[0] + 16)) * SLACK + TINY
+    return bound
 
 
 def _rayleigh(v: np.ndarray, M: np.ndarray, r: float) -> tuple[float, float]:
@@ -284,7 +296,8 @@ def _collatz_wielandt(B: np.ndarray, v: np.ndarray) -> float:
     y = np.zeros(x.size)
     for start in range(0, x.size, 256):
         y[start : start + 256] = np.abs(B[start : start + 256]) @ x
-    return float((y / x).max()) * (1.0 + 2.0**-52 * (x.size + 16)) + TINY
+    bound: float = float((y / x).max()) * (1.0 + 2.0**-52 * (x.size + 16)) + TINY
+    return bound
 
 
 def _lowest(L: np.ndarray) -> tuple[float, float, np.ndarray]:
@@ -295,7 +308,9 @@ def _lowest(L: np.ndarray) -> tuple[float, float, np.ndarray]:
     return 1.0 / (theta + rest), 1.0 / theta, v
 
 
-def _lanczos(apply: Callable[[np.ndarray], np.ndarray], N: int, steps: int) -> tuple[float, float, np.ndarray]:
+def _lanczos(
+    apply: Callable[[np.ndarray], np.ndarray], N: int, steps: int
+) -> tuple[float, float, np.ndarray]:
     """(largest Ritz value, its residual, its vector) of a symmetric operator on R^N."""
     steps = min(steps, N)
     q = np.random.default_rng(0).standard_normal(N)

@@ -5,8 +5,6 @@ NumPy has no triangular solve, and its general one would cost an LU.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
 
@@ -14,7 +12,7 @@ __all__ = ["backward", "forward"]
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def _dot(row: Any, y: Any, count: int) -> float:
+def _dot(row, y, count):  # type: ignore[no-untyped-def]
     total = 0.0
     for j in range(count):
         total += row[j] * y[j]
@@ -22,7 +20,7 @@ def _dot(row: Any, y: Any, count: int) -> float:
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def forward(L: Any, b: Any) -> Any:
+def forward(L, b):  # type: ignore[no-untyped-def]
     """y with L y = b, L (N, N) lower triangular, b (N,)."""
     y = np.empty_like(b)
     for i in range(b.size):
@@ -31,7 +29,7 @@ def forward(L: Any, b: Any) -> Any:
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def backward(L: Any, y: Any) -> Any:
+def backward(L, y):  # type: ignore[no-untyped-def]
     """x with L^T x = y."""
     x = y.copy()
     for i in range(y.size - 1, -1, -1):
