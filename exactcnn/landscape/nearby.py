@@ -27,8 +27,9 @@ from exactcnn.arithmetic.enclosures import Enclosure, affine, enclose
 from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.errors import UndecidedError
 from exactcnn.features.balls import feature_balls, fixed_point_places, verified_minor
+from exactcnn.features.enclosures import feature_enclosure
 from exactcnn.features.instance import Instance
-from exactcnn.landscape.float_features import feature_enclosure, norm_bounds, output_residual
+from exactcnn.landscape.float_features import norm_bounds, output_residual
 from exactcnn.landscape.interpolation import target_matrix
 from exactcnn.linalg.singular_values import float_enclosure, smallest_singular_values
 from exactcnn.linalg.verified_inverse import VerifiedInverse

@@ -57,7 +57,7 @@ from exactcnn.linalg.float_products import (
 __all__ = ["SingularValues", "enclosed_singular_values", "singular_value_enclosures"]
 
 _STEPS = 12
-_SMALL = 100_000  # entries: below, threads cost more than they save
+_SMALL = 10_000  # entries: below, threads cost more than they save
 _X_LARGEST = 2.0**200
 
 
