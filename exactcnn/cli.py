@@ -18,12 +18,13 @@ import typer
 
 from exactcnn.cli_critical import critical
 from exactcnn.cli_input import read_instance, require_writable, write_certificate_file
-from exactcnn.cli_output import describe, finding_record, print_findings, working
+from exactcnn.cli_output import describe, finding_record, print_findings, resumable, working
 from exactcnn.cli_sample import sample
 from exactcnn.errors import ExactCNNError, UndecidedError
 
 if TYPE_CHECKING:
     from exactcnn.features.instance import Instance
+    from exactcnn.linalg.checkpoint import Checkpoint
     from exactcnn.statements import Finding
 
 PROVED, REFUTED, BAD_INPUT, UNDECIDED, INTERNAL, BROKEN_PIPE = 0, 1, 2, 3, 70, 141
@@ -32,6 +33,8 @@ _EXIT = {"proved": PROVED, "refuted": REFUTED, "undecided": UNDECIDED}
 _EXHIBITING = ("theorem-3.4", "corollary-3.6", "zero-loss-exists")
 # Statements shown next to the one asked for, as the theory's hypotheses.
 _HYPOTHESES = ("structure", "assumption-2.4", "assumption-3.1", "assumption-3.2")
+# Samples from which on an elimination takes minutes and keeps its parts.
+_LONG = 16_000
 # Patch entries above which comparing all patches (3.1) takes longer than a newcomer waits.
 _CHEAP_PATCH_ENTRIES = 50_000_000
 
@@ -123,6 +126,16 @@ def verify(
     certificate: Annotated[
         Path | None, typer.Option(help="Write the certificate of the statements asked for to this file.")
     ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep the finished parts of a long elimination in this folder (a byte for each entry of an N x N "
+            "matrix). Default: CERTIFICATE.parts, for N from 16,000 on."
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with what an interrupted run kept.")
+    ] = False,
     save_weights: Annotated[
         Path | None,
         typer.Option(
@@ -145,6 +158,7 @@ def verify(
     The statements asked for count; hypotheses that fail are only shown.
     """
     from exactcnn.errors import MalformedError
+    from exactcnn.linalg.checkpoint import checkpointing
     from exactcnn.statements import worst_verdict
 
     asked = _statements(statement)
@@ -173,7 +187,17 @@ def verify(
         from exactcnn.arithmetic.primes import require_prime
 
         require_prime(prime)
-    found = _decide(instance, asked, layer, prime)
+    kept = _checkpoint(instance, checkpoint, certificate, resume)
+    written = saved = None
+    with resumable(
+        lambda: f"finished parts are in {kept.directory}" if kept and kept.begun else None, as_json
+    ):
+        with checkpointing(kept):
+            found = _decide(instance, asked, layer, prime)
+        if certificate is not None:
+            written = write_certificate_file(instance, found, certificate)
+    if kept is not None:
+        kept.remove()
     context: list[Finding] = []
     if hypotheses:
         first = network.layer(1)
@@ -184,9 +208,6 @@ def verify(
             if name not in asked and (name != "assumption-3.1" or entries <= _CHEAP_PATCH_ENTRIES)
         ]
         context = _decide(instance, names, None, None)
-    written = saved = None
-    if certificate is not None:
-        written = write_certificate_file(instance, found, certificate)
     if save_weights is not None:
         saved = _save_weights(instance, found, save_weights)
     verdict = worst_verdict(found)
@@ -263,6 +284,26 @@ def _has_what_it_needs(name: str, instance: Instance) -> bool:
     except MalformedError:
         return False
     return True
+
+
+def _checkpoint(
+    instance: Instance, directory: Path | None, certificate: Path | None, resume: bool
+) -> Checkpoint | None:
+    """Where a long elimination keeps its parts: where it was told to, or beside the certificate."""
+    from exactcnn.certificates.instance_json import instance_digest
+    from exactcnn.errors import MisuseError
+    from exactcnn.linalg.checkpoint import Checkpoint
+
+    if directory is not None:
+        return Checkpoint(directory, instance_digest(instance), resume=resume)
+    if certificate is not None and (resume or instance.N >= _LONG):
+        parts = certificate.with_name(certificate.name + ".parts")
+        return Checkpoint(parts, instance_digest(instance), resume=resume, rows=_LONG)
+    if resume:
+        raise MisuseError(
+            "resume", "--checkpoint or --certificate, beside which the parts were kept", "neither"
+        )
+    return None
 
 
 def _decide(instance: Instance, names: list[str], layer: int | None, prime: int | None) -> list[Finding]:

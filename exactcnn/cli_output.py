@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING, Any
+
+import typer
 
 if TYPE_CHECKING:
     from exactcnn.features.instance import Instance
     from exactcnn.network.weights import Seed
     from exactcnn.statements import Finding
 
-__all__ = ["describe", "finding_record", "print_findings", "working"]
+__all__ = ["describe", "finding_record", "print_findings", "resumable", "working"]
 
+INTERRUPTED = 130
 _STYLE = {"proved": "bold green", "refuted": "bold red", "undecided": "bold yellow"}
 
 
@@ -49,6 +55,30 @@ def working(what: str) -> Iterator[None]:
 
         with listening(show):
             yield
+
+
+@contextmanager
+def resumable(kept: Callable[[], str | None], as_json: bool) -> Iterator[None]:
+    """Ctrl-C, or a polite kill, ends the work with a sentence on what ``kept`` says is kept, and how to go on."""
+
+    def as_interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, as_interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        sentence, what = "interrupted", kept()
+        if what is not None:
+            given = sys.argv[1:]
+            again = shlex.join(["exactcnn", *given, *([] if "--resume" in given else ["--resume"])])
+            sentence += f"; {what}, and the same command with --resume goes on: {again}"
+        typer.echo(f"exactcnn: {sentence}", err=True)
+        if as_json:
+            typer.echo(json.dumps({"error": sentence}))
+        raise typer.Exit(INTERRUPTED) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def describe(instance: Instance) -> dict[str, Any]:

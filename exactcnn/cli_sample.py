@@ -7,23 +7,18 @@ kept).  Summary to stdout, progress to stderr; with ``--json`` one JSON object o
 from __future__ import annotations
 
 import json
-import shlex
-import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from exactcnn.cli_input import require_apart
-from exactcnn.cli_output import working
+from exactcnn.cli_output import resumable, working
 
 if TYPE_CHECKING:
-    from types import FrameType
+    pass
 
 __all__ = ["sample"]
-
-INTERRUPTED = 130
 
 
 def sample(
@@ -104,34 +99,12 @@ def sample(
             sigma=sigma,
             data_options=tuple(options),
         )
-    before = signal.signal(signal.SIGTERM, _as_interrupt)
-    try:
-        with working("sampling"):
-            summary = run_campaign(campaign, output, jobs=jobs, dask=dask, resume=resume)
-    except KeyboardInterrupt:
-        sentence = (
-            f"interrupted; finished draws are kept in {output}.parts, and the same command with --resume "
-            f"goes on: {_resuming()}"
-        )
-        typer.echo(f"exactcnn: {sentence}", err=True)
-        if as_json:
-            typer.echo(json.dumps({"error": sentence}))
-        raise typer.Exit(INTERRUPTED) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with resumable(lambda: f"finished draws are kept in {output}.parts", as_json), working("sampling"):
+        summary = run_campaign(campaign, output, jobs=jobs, dask=dask, resume=resume)
     if as_json:
         typer.echo(json.dumps(summary, allow_nan=False))
     else:
         _print(summary)
-
-
-def _as_interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-def _resuming() -> str:
-    given = sys.argv[1:]
-    return shlex.join(["exactcnn", *given, *([] if "--resume" in given else ["--resume"])])
 
 
 def _print(summary: dict[str, Any]) -> None:

@@ -38,14 +38,14 @@ def require_prime(number: object, field: str = "prime") -> int:
     return number
 
 
-def default_primes(count: int) -> list[int]:
-    """The ``count`` largest primes below 2^31 that are 3 mod 4, largest first.
+def default_primes(count: int, at_most: int = LARGEST_PRIME) -> list[int]:
+    """The ``count`` largest primes up to ``at_most`` that are 3 mod 4, largest first.
 
-    >>> default_primes(3)
-    [2147483647, 2147483587, 2147483579]
+    >>> default_primes(3), default_primes(2, 255)
+    ([2147483647, 2147483587, 2147483579], [251, 239])
     """
     found: list[int] = []
-    candidate = LARGEST_PRIME
+    candidate = at_most - (at_most + 1) % 4
     while len(found) < count:
         if is_prime(candidate):
             found.append(candidate)

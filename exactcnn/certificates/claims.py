@@ -50,7 +50,8 @@ from exactcnn.statements.rank import RankEvidenceOfLayer
 
 __all__ = ["Pending", "claim_of", "needs_samples", "weights_needed"]
 
-MinorResidues = Callable[[], np.ndarray]
+# The residues of a minor (an array), or its decomposition (a StreamedLU) where one was kept.
+MinorResidues = Callable[[], Any]
 Claim = tuple[dict[str, Any], MinorResidues | None]
 _MOST_STRUCTURE_ENTRIES = 1000
 
@@ -198,7 +199,9 @@ def _feature_minor(found: FeatureMinor, instance: Instance, k: int) -> tuple[dic
         "columns": list(minor.columns),
     }
 
-    def residues() -> np.ndarray:
+    def residues() -> Any:
+        if found.factors is not None:
+            return found.factors
         image, _ = FeatureMatrix(instance, k).residues(
             minor.prime, 0 if substitution is None else substitution.root
         )

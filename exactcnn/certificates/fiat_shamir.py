@@ -7,13 +7,16 @@ of everything the claim depends on.  The checker multiplies: O(r^2) instead of O
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from exactcnn.arithmetic.streams import uniform_residues
 from exactcnn.certificates.canonical import canonical_json
 from exactcnn.linalg.modular_rank import solve_mod_p
+
+if TYPE_CHECKING:
+    from exactcnn.linalg.streamed_lu import StreamedLU
 
 __all__ = ["LARGEST_DIRECT_MINOR", "challenges", "solutions"]
 
@@ -35,9 +38,11 @@ def challenges(instance: dict[str, Any], claim: dict[str, Any], prime: int, size
 
 
 def solutions(
-    instance: dict[str, Any], claim: dict[str, Any], prime: int, minor: np.ndarray
+    instance: dict[str, Any], claim: dict[str, Any], prime: int, minor: np.ndarray | StreamedLU
 ) -> list[list[int]]:
-    """x_j with minor @ x_j = b_j mod ``prime``, for the residue matrix ``minor`` (r x r)."""
-    right = np.array(challenges(instance, claim, prime, minor.shape[0]), dtype=np.int64).T
-    found: list[list[int]] = solve_mod_p(minor, np.ascontiguousarray(right), prime).T.tolist()
+    """x_j with M x_j = b_j mod ``prime``, for the residue matrix M (r x r), or its decomposition."""
+    order = minor.shape[0] if isinstance(minor, np.ndarray) else minor.rank
+    right = np.ascontiguousarray(np.array(challenges(instance, claim, prime, order), dtype=np.int64).T)
+    X = solve_mod_p(minor, right, prime) if isinstance(minor, np.ndarray) else minor.solve(right)
+    found: list[list[int]] = X.T.tolist()
     return found

@@ -9,7 +9,7 @@ from exactcnn.certificates.canonical import digest
 from exactcnn.data.samples import Samples
 from exactcnn.features.instance import Instance
 
-__all__ = ["digests", "instance_to_json"]
+__all__ = ["digests", "instance_digest", "instance_to_json"]
 
 # Samples with more entries than this are referred to by path and digest where possible.
 _LARGEST_INLINE = 2_000_000
@@ -23,6 +23,11 @@ def instance_to_json(instance: Instance, *, samples: bool, weights_upto: int) ->
         "data": _data(instance.need_samples()) if samples else None,
         "weights": instance.need_weights().to_json(weights_upto) if weights_upto else None,
     }
+
+
+def instance_digest(instance: Instance) -> str:
+    """Of the network, all samples and all weights."""
+    return digest(instance_to_json(instance, samples=True, weights_upto=instance.network.depth))
 
 
 def digests(instance: dict[str, Any]) -> dict[str, str | None]:

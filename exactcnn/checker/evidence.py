@@ -73,9 +73,10 @@ def independent(vectors: list[Fields], size: int, path: str) -> None:
 
 
 def minor(
-    context: Context, raw: Fields, evidence: Fields, size: tuple[int, int], submatrix: Submatrix, path: str
+    context: Context, raw: Fields, evidence: Fields, size: tuple[int, int], submatrix: Submatrix, path: str,
+    wide: Callable[[], Any] | None = None,
 ) -> int:
-    """The order of the minor, once it is shown not to vanish mod p."""
+    """The order of the minor, once it is shown not to vanish mod p; `wide` multiplies large ones with vectors."""
     budget, p, order = context.instance.budget, evidence["prime"], len(evidence["rows"])
     indices(evidence["rows"], size[0], path + ".rows")
     indices(evidence["columns"], size[1], path + ".columns")
@@ -91,13 +92,20 @@ def minor(
         require(right, f"{path}[{j}]", f"expected {order} residues mod {p}")
     strength = p ** min(len(solutions), 200)  # 3^200 > 2^192: more vectors only cost time
     require(strength >= 2**192, path, f"{len(solutions)} vectors mod {p} do not reach p^c >= 2^192")
-    budget.spend(len(solutions) * order * (order + 20), path)
+    products = wide() if wide is not None else None
+    fast = products if products is not None and products.usable else None
+    budget.spend(len(solutions) * order * (order + 20) // (50 if fast else 1), path)
     budget.hold(len(solutions) * order, path)
     lower = {key: value for key, value in raw["evidence"]["lower"].items() if key != "solutions"}
     statement = {**raw, "evidence": {**raw["evidence"], "lower": lower}}
     seed = hashlib.sha256(canonical({"instance": context.raw_instance, "claim": statement})).digest()
     targets = [challenge(seed, j, order, p) for j in range(len(solutions))]
-    for i, row in enumerate(submatrix()):
+    if fast:
+        for first, found in fast.batches(solutions):
+            for j, b in enumerate(targets):
+                require(found[:, j].tolist() == b[first : first + len(found)], f"{path}[{j}]",
+                        f"A x = b fails in one of the rows from {first} on")
+    for i, row in enumerate(() if fast else submatrix()):
         for j, (x, b) in enumerate(zip(solutions, targets, strict=True)):
             require(sum(map(mul, row, x)) % p == b[i], f"{path}[{j}]", f"A x = b fails in row {i}")
     context.assumptions.add(ORACLE)

@@ -18,6 +18,7 @@ from .evidence import (
 )
 from .features import Features
 from .instance import Data, Instance, Layer
+from .wide import Products
 
 
 def rank(context: Context, claim: Fields, raw: Fields, path: str) -> str:
@@ -52,7 +53,7 @@ def rank_lower(context: Context, raw: Fields, given: Fields, layer: Layer,
     def submatrix() -> Iterator[list[int]]:
         return features().residues(given["prime"], given, path)
 
-    order = minor(context, raw, given, size, submatrix, path)
+    order = minor(context, raw, given, size, submatrix, path, lambda: Products(features(), given, path))
     context.assumptions |= {LINDEMANN} if given["substitution"] is not None else set()
     return order
 

@@ -33,6 +33,8 @@ __all__ = ["FeatureMatrix", "Substitution", "sigmoid_image"]
 
 # Entries of F_k held at once; 8 bytes each, a handful of copies.
 _LARGEST_MATRIX = 150_000_000
+# Entries of exact F_k looked at together for the least denominator.
+_MOST_EXACT_ENTRIES = 8_000_000
 # Up to this many multiplications Python integers are quick enough to be the whole route.
 _SMALL_EXACT_WORK = 20_000_000
 
@@ -72,15 +74,17 @@ class FeatureMatrix:
                 f"layer {self.k} has activation {layer.activation}, for which no exact field is known "
                 "at given weights"
             )
-        if self.instance.N * layer.width > _LARGEST_MATRIX:
-            raise MalformedError(
-                "F_k", f"at most {_LARGEST_MATRIX} entries", f"{self.instance.N} x {layer.width}"
-            )
 
     @property
     def shape(self) -> tuple[int, int]:
         """(N, n_k)."""
         return self.instance.N, self.instance.network.layer(self.k).width
+
+    def require_dense(self) -> None:
+        """MalformedError if F_k has too many entries to be held; ``ColumnBlocks`` may still pass through it."""
+        N, width = self.shape
+        if N * width > _LARGEST_MATRIX:
+            raise MalformedError("F_k", f"at most {_LARGEST_MATRIX} entries", f"{N} x {width}")
 
     @property
     def domain(self) -> str:
@@ -89,7 +93,7 @@ class FeatureMatrix:
         return "rational" if activation is None or activation.kind == "rational" else "exponential"
 
     @cached_property
-    def _small(self) -> bool:
+    def exact_is_affordable(self) -> bool:
         """Is the exact pass affordable: 64-bit numbers all the way, or few operations?"""
         network, x = self.instance.network, self.instance.need_samples().x
         weights = self.instance.need_weights()
@@ -114,6 +118,7 @@ class FeatureMatrix:
     @cached_property
     def exact(self) -> LayerValues:
         """Numerators of F_k (rational) or of the pre-activations G_k (exponential)."""
+        self.require_dense()
         values, _ = exact_values(self.instance, self.k, before_activation=self.domain == "exponential")
         return values
 
@@ -122,7 +127,7 @@ class FeatureMatrix:
         return decide_pattern(self.instance, self.k)
 
     def _numerators_mod(self, modulus: int) -> LayerValues:
-        if self._small:
+        if self.exact_is_affordable:
             return LayerValues(modular.residues(self.exact.numerators, modulus), self.exact.denominator)
         return residue_values(
             self.instance,
@@ -132,7 +137,7 @@ class FeatureMatrix:
             before_activation=self.domain == "exponential",
         )
 
-    def _least_denominator(self, known: int) -> int:
+    def least_denominator(self, known: int) -> int:
         """The least D > 0 with D F_k integral, a divisor of ``known``; some samples mostly suffice."""
         if known not in self._least:
             least, N, start, step = 1, self.instance.N, 0, 8
@@ -141,7 +146,7 @@ class FeatureMatrix:
                 part, _ = exact_values(self.instance, self.k, before_activation=False, rows=rows)
                 common = gcd(part.denominator, *(int(v) for v in np.unique(part.numerators)))
                 least = lcm(least, part.denominator // common)
-                start, step = start + step, 2 * step
+                start, step = start + step, min(2 * step, max(8, _MOST_EXACT_ENTRIES // self.shape[1]))
             self._least[known] = least
         return self._least[known]
 
@@ -155,12 +160,13 @@ class FeatureMatrix:
         ``root`` is where u goes in the exponential domain.  Raises UndecidedError if the
         homomorphism is not defined: a pole, or prime dividing a denominator.
         """
+        self.require_dense()
         if self.domain == "rational":
             values = self._numerators_mod(prime)
             if values.denominator % prime == 0:
                 raise UndecidedError(f"{prime} divides a denominator of F_{self.k}")
             # FORMAT.md section 5 speaks of the least denominator; solutions (section 7) depend on the scale.
-            surplus = values.denominator // self._least_denominator(values.denominator) % prime
+            surplus = values.denominator // self.least_denominator(values.denominator) % prime
             if surplus != 1:
                 return values.numerators * pow(surplus, -1, prime) % prime, None
             return values.numerators, None
@@ -168,10 +174,10 @@ class FeatureMatrix:
         D = exponents.denominator
         if D % prime == 0 or root % prime == 0:
             raise UndecidedError(f"{prime} divides a denominator of F_{self.k}")
-        return self._specialised(exponents.numerators, D, prime, root), Substitution(D, root)
+        return self.images(exponents.numerators, D, prime, root), Substitution(D, root)
 
-    def _specialised(self, n: np.ndarray, D: int, prime: int, root: int) -> np.ndarray:
-        """The table of FORMAT.md section 5, entry by entry; n is known mod prime - 1."""
+    def images(self, n: np.ndarray, D: int, prime: int, root: int) -> np.ndarray:
+        """The table of FORMAT.md section 5, entry by entry; n is known mod prime - 1 (silu, elu: F_k's own n)."""
         activation = self.instance.network.layer(self.k).activation
         assert activation is not None
         name = activation.name

@@ -19,7 +19,7 @@ from typing import Any
 import numba
 import numpy as np
 
-__all__ = ["LARGEST", "eliminate", "inner_length", "reduce_in_place", "subtract", "to_centred"]
+__all__ = ["LARGEST", "eliminate", "inner_length", "inverse_mod", "reduce_in_place", "subtract", "to_centred"]
 
 # The largest integers below which both formats represent every integer.
 _EXACT = {np.dtype(np.float32): 2**24, np.dtype(np.float64): 2**53}
@@ -72,7 +72,7 @@ def to_centred(A, out, p, h):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _inverse_mod(a, p):  # type: ignore[no-untyped-def]
+def inverse_mod(a, p):  # type: ignore[no-untyped-def]
     """Of a residue, centred or not, by Euclid."""
     r0, r1, s0, s1 = p, a % p, 0, 1
     while r1 != 0:
@@ -102,7 +102,7 @@ def eliminate(P, start, p, inverse, h, pivots, swaps):  # type: ignore[no-untype
         if i != top:
             for d in range(w):
                 P[d, top], P[d, i] = P[d, i], P[d, top]
-        unit = _inverse_mod(np.int64(P[c, top]), np.int64(p))
+        unit = inverse_mod(np.int64(P[c, top]), np.int64(p))
         factor = type(p)(unit if unit <= h else unit - np.int64(p))
         for i2 in range(top + 1, M):
             P[c, i2] = _centred(P[c, i2] * factor, p, inverse, h)

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from exactcnn.arithmetic.primes import default_primes, require_prime
+from exactcnn.arithmetic.primes import LARGEST_PRIME, default_primes, require_prime
 from exactcnn.errors import MisuseError
 from exactcnn.linalg.evidence import RankEvidence
 from exactcnn.linalg.kernels import rational_kernel
-from exactcnn.linalg.modular_rank import rank_mod_p
+from exactcnn.linalg.modular_rank import CROSSOVER, rank_mod_p
 
 __all__ = ["integer_matrix", "rank"]
 
@@ -61,7 +61,7 @@ def rank(matrix: Any, prime: int | None = None) -> RankEvidence:
     (3, ((0, 1), (1, 1), (3, -1)))
     """
     A = integer_matrix(matrix)
-    primes = default_primes(_TRIES)
+    primes = default_primes(_TRIES, 2**23 if min(A.shape) >= CROSSOVER else LARGEST_PRIME)
     if prime is not None:
         primes = [require_prime(prime), *primes]
     best: RankEvidence | None = None

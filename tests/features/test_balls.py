@@ -252,7 +252,7 @@ def test_precision_beyond_the_format_is_malformed_and_values_beyond_measure_reje
 
 
 @pytest.mark.parametrize("scale, pooled", [("2", False), ("1/3", False), ("2", True)])
-def test_solutions_speak_of_the_least_denominator(scale, pooled):
+def test_solutions_speak_of_theleast_denominator(scale, pooled):
     """More than 150 rational rows with common factors: prover and checker mean the same matrix."""
     layers = [{"kind": "dense", "units": 170, "activation": "relu"}]
     layers += [{"kind": "maxpool", "patches": [[h] for h in range(170)]}] if pooled else [

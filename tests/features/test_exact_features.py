@@ -158,7 +158,7 @@ def test_both_routes_give_the_same_residues(inst):
     prime = 2147483647
     direct, _ = features.residues(prime, 4)
     other = FeatureMatrix(inst, inst.network.depth)
-    other.__dict__["_small"] = False
+    other.__dict__["exact_is_affordable"] = False
     along, _ = other.residues(prime, 4)
     pivot = np.argwhere(direct)
     if pivot.size == 0:
@@ -184,7 +184,7 @@ def test_small_route_is_chosen_by_size(monkeypatch):
     before = decide_rank(instance(net, rows, bits=40), 3)
     monkeypatch.setattr(matrix_module, "_SMALL_EXACT_WORK", 0)
     after = decide_rank(instance(net, rows, bits=40), 3)
-    assert not FeatureMatrix(instance(net, rows, bits=40), 3)._small
+    assert not FeatureMatrix(instance(net, rows, bits=40), 3).exact_is_affordable
     assert before.verdict == after.verdict == "proved"
 
 
