@@ -192,13 +192,14 @@ def factor(B: np.ndarray, shift: float, sign: int = 1) -> Factor | None:
     L = np.zeros((N, N))
     size_A = size_E = 0.0
     for J in columns:
-        below = [slice(e.start + J.stop, e.stop + J.stop) for e in _starts(N - J.stop, 2 * _BLOCK)]
+        height = max(_LEAF, min(2 * _BLOCK, -(-(N - J.stop) // 4)))
+        below = [slice(e.start + J.stop, e.stop + J.stop) for e in _starts(N - J.stop, height)]
         panels = _spread(partial(_panel, B, L, J, shift, sign), [J, *below])
         size_A += 2.0 * sum(size * size for _, size in panels)
         try:
             with np.errstate(all="ignore"):
                 corner = np.linalg.cholesky(panels[0][0])
-                solve = np.linalg.inv(corner).T
+                solve = inverse(corner).T
         except np.linalg.LinAlgError:
             return None
         L[J, J] = corner
@@ -243,9 +244,9 @@ def _finished(
 def inverse(L: np.ndarray) -> np.ndarray:
     """About L^-1, exactly lower triangular; nothing is claimed.  LinAlgError if it breaks down."""
     N = L.shape[0]
-    if N <= _LEAF:
+    if N <= 32:
         return np.tril(np.linalg.inv(L))
-    half = (N // 2 + _LEAF - 1) // _LEAF * _LEAF
+    half = (N // 2 + 31) // 32 * 32
     X = np.zeros((N, N))
     X[:half, :half] = inverse(L[:half, :half])
     X[half:, half:] = inverse(L[half:, half:])

@@ -114,6 +114,8 @@ def _as_enclosure(matrix: Any) -> Enclosure:
         exact = Fraction(int(value)) if isinstance(value, np.integer) else Fraction(value)
         found = enclose(np.array([exact.numerator], dtype=object), exact.denominator)
         mid[index], rad[index] = found.mid[0], found.rad[0]
+        if isfinite(mid[index]) and Fraction(mid[index]) == exact:
+            rad[index] = 0.0
     return Enclosure(mid, rad)
 
 
@@ -197,7 +199,7 @@ def _smallest(M: np.ndarray, B: np.ndarray, e: float, r: float) -> tuple[tuple[f
 
 
 def _less(low: float, r: float) -> float:
-    """low - r, rounded down."""
+    """low - r, rounded down: the difference may be small beside its operands."""
     return nextafter(low - r, -inf)
 
 
@@ -216,7 +218,7 @@ def _by_gram(B: np.ndarray, e: float) -> tuple[float, np.ndarray | None]:
             continue
         shifted = factor(B, -s)
         if shifted is not None:
-            best = max(best, _root_below((s - shifted.error - e) / SLACK))
+            best = max(best, _root_below(_less(_less(s, shifted.error), e)))
             break
     return best, v
 
@@ -242,7 +244,7 @@ def _preconditioned(M: np.ndarray, B: np.ndarray) -> tuple[float, np.ndarray | N
         return 0.0, None
     low, z = _by_gram(*gram(K))
     v = None if z is None else X.T @ z
-    return max((low - e) / (min(size, _interpolated(X)) * SLACK) / SLACK, 0.0), v
+    return max(_less(low, e) / (min(size, _interpolated(X)) * SLACK) / SLACK, 0.0), v
 
 
 def _interpolated(X: np.ndarray) -> float:
@@ -267,7 +269,7 @@ def _rayleigh(v: np.ndarray, M: np.ndarray, r: float) -> tuple[float, float]:
     least = size / (1.0 + 2.0**-51 * (v.size + 32)) - 2 * TINY
     image = norm(y[None])
     low = image / (1.0 + 2.0**-51 * (y.size + 32)) - 2 * TINY
-    return _less((low - e * SLACK) / (size * SLACK), r), _up(((image + e) * SLACK / least + r) * SLACK)
+    return _less(_less(low, e * SLACK) / (size * SLACK), r), _up(((image + e) * SLACK / least + r) * SLACK)
 
 
 def _largest(M: np.ndarray, B: np.ndarray, e: float, r: float, tight: bool) -> tuple[float, float]:
@@ -305,6 +307,8 @@ def _lowest(L: np.ndarray) -> tuple[float, float, np.ndarray]:
     from exactcnn.linalg.triangular_solves import backward, forward
 
     theta, rest, v = _lanczos(lambda x: backward(L, forward(L, x)), L.shape[0], _STEPS)
+    if not theta > 0:
+        return 0.0, 0.0, v
     return 1.0 / (theta + rest), 1.0 / theta, v
 
 
@@ -332,5 +336,8 @@ def _lanczos(
         rest = beta
     if not np.isfinite(H).all():
         return inf, inf, np.zeros(N)
-    values, vectors = np.linalg.eigh(H[:steps, :steps])
+    try:
+        values, vectors = np.linalg.eigh(H[:steps, :steps])
+    except np.linalg.LinAlgError:
+        return inf, inf, np.zeros(N)
     return float(values[-1]), abs(rest * float(vectors[-1, -1])), vectors[:, -1] @ Q[:steps]
