@@ -16,10 +16,10 @@ less than 4 u.  The odd series in y, |y| < 0.4143, cut at y^45: remainder below 
 most gamma_48 sum |y|^(2i+1) / (2i+1) < 60 u |y|.  Without reduction that is relative, below 2^-46 |result|; with it
 the result exceeds 0.39 and the errors together 70 u, so 2^-45 |result| holds everywhere.
 *gelu* = t Phi(t): for a <= 9, Phi(-a) = 1/2 - phi(a) S, S = sum a^(2i+1) / (2i+1)!!, all terms positive, cut at
-i = 130: remainder below 2^-60 S; Horner rounds by at most gamma_266, and the rounding of a^2 moves S by 41 u (S'w/S <= 40.5); phi(a) = e^(-a^2/2) / sqrt(2 pi) has a
-relative error below 2^-47 + 41 u + 4 u; since phi S <= 1/2, Phi(-a) is off by less than 250 u < 2^-45.  For a > 9 the
-value 0 is off by less than e^-40.5 / (9 sqrt(2 pi)) < 2^-62, and a Phi(-a) decreases.  Either way gelu is off by at
-most a 2^-45 + 2^-51 |result|.
+i = 130: remainder below 2^-60 S; Horner rounds by at most gamma_266, and the rounding of w = a^2 moves S by
+41 u S; phi(a) = e^(-a^2/2) / sqrt(2 pi) has a relative error below 2^-47 + 41 u + 4 u; since phi S <= 1/2, Phi(-a)
+is off by less than 250 u < 2^-45.  For a > 9 the value 0 is off by less than e^-40.5 / (9 sqrt(2 pi)) < 2^-62.
+Either way gelu is off by at most a 2^-45 + 2^-51 |result|.
 
 *From t to the true argument*: the slopes are at most 1 (softplus, arctan), (ln 2)/4 < 1/4 (sigmoid2) and 1.13 (gelu).
 """

@@ -7,22 +7,23 @@ them) and one for each later piece:
 
     with s pieces the error is at most gamma_(w + s) sum |a_i| |b_i|,
 
-for 10,000 terms and w = 256 thirty times better than gamma_10000.  Underflow loses at most 2^-1022 for each
+for 10,000 terms and w = 128 fifty times better than gamma_10000.  Underflow loses at most 2^-1022 for each
 operation, even where a library flushes subnormals to zero: with entries below 2^200, and below 2^40 operations
 an entry and entries, every matrix below is off by less than ``TINY`` = 2^-700 more.
 
-*gram*: B ~ M M^T, its lower triangle computed and mirrored: ||B - M M^T|| <= gamma || |M||M|^T ||, and this norm is
-at most ||M||^2.
+*gram*: B ~ M M^T, its lower triangle computed and mirrored: ||B - M M^T||_2 <= gamma || |M||M|^T ||_2, since the
+spectral norm grows with the absolute values of the entries.  For S = |A||A|^T (symmetric, not negative) ||S||_2 is
+at most ||A||^2, and at most the largest row sum |A| (|A|^T 1), which is often a third of that.
 
 *factor*: A = sign * B + t I, t a float.  Left-looking by block columns J of width w: P = A_:J - sum_(K<J)
 L_:K L_JK^T in pieces, some L_JJ and L_:J from P_JJ (nothing is believed of how), then E = P - L_:J L_JJ^T.  For the
 exact R = A - L L^T (L lower, its diagonal blocks lower triangular by construction), c block columns:
 
-    |R| <= (1 + u) |E| + gamma_(c+2) |A| + gamma_(w+c) |L||L|^T,   || |L||L|^T || <= ||L||^2,
+    |R| <= (1 + u) |E| + gamma_(c+2) |A| + gamma_(w+c) |L||L|^T,
 
 since an entry of A meets one rounding for t and one for each piece, a product as above, and the last
 subtraction is a relative error u of E.  L L^T has no negative eigenvalue, hence
-lambda_min(A) >= -||R||: no property of LAPACK's factorisation is used.
+lambda_min(A) >= -||R||_2: no property of LAPACK's factorisation is used.
 
 The assumption about the library: dgemm computes every entry as a sum of the products of the definition, in
 IEEE float64 rounded to nearest (so not by Strassen's method, nor in TF32 or other reduced formats).
@@ -42,7 +43,8 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "SLACK", "TINY", "Factor", "factor", "gamma", "gram", "inverse", "norm", "product", "row_image", "workers"
+    "SLACK", "TINY", "Factor", "absolute_square", "factor", "gamma", "gram", "inverse", "norm", "product",
+    "row_image", "workers",
 ]  # fmt: skip
 
 _U = 2.0**-53
@@ -50,7 +52,7 @@ TINY = 2.0**-700
 SLACK = 1.0 + 2.0**-40
 _LARGEST = 2.0**200
 _BLOCK = 256
-_LEAF = 128
+_PIECE = 128
 _pool: ContextVar[ThreadPoolExecutor | None] = ContextVar("_pool", default=None)
 
 
@@ -91,9 +93,9 @@ def gamma(k: int) -> float:
     return 1.01 * k * _U
 
 
-def _roundings(length: int, width: int = _BLOCK) -> int:
+def _roundings(length: int) -> int:
     """w + s of the analysis."""
-    return min(length, width) + -(-length // width)
+    return min(length, _PIECE) + -(-length // _PIECE)
 
 
 def _starts(length: int, width: int) -> list[slice]:
@@ -110,6 +112,16 @@ def norm(M: np.ndarray) -> float:
         return float(np.sqrt(total)) * (1.0 + (M.size + 16) * 2.0**-52) + TINY
 
 
+def absolute_square(A: np.ndarray) -> float:
+    """An upper bound of || |A||A|^T ||_2, A (N, n)."""
+    slabs = _starts(A.shape[0], max(1, 2**17 // A.shape[1]))
+    columns = sum(_spread(lambda rows: np.abs(A[rows]).sum(axis=0), slabs), np.zeros(A.shape[1]))
+    rows = float(max(_spread(lambda rows: (np.abs(A[rows]) @ columns).max(), slabs)))
+    size = norm(A)
+    bound = rows * (1.0 + 2.0**-52 * (sum(A.shape) + 32)) * SLACK + TINY
+    return min(bound, size * size * SLACK) if np.isfinite(bound) else float("inf")
+
+
 def _sum(terms: Iterable[np.ndarray]) -> np.ndarray:
     """The terms added one after the other."""
     remaining = iter(terms)
@@ -120,7 +132,7 @@ def _sum(terms: Iterable[np.ndarray]) -> np.ndarray:
 
 
 def gram(M: np.ndarray) -> tuple[np.ndarray, float]:
-    """(B, error): B (N, N) exactly symmetric, ||B - M M^T|| <= error; M (N, n).
+    """(B, error): B (N, N) exactly symmetric, ||B - M M^T||_2 <= error; M (N, n).
 
     >>> B, error = gram(np.array([[3.0, 4.0, 0.0], [0.0, 1.0, 2.0]]))
     >>> float(B[0, 0]), float(B[1, 0]), float(B[1, 1]), error < 1e-13
@@ -128,7 +140,7 @@ def gram(M: np.ndarray) -> tuple[np.ndarray, float]:
     """
     N, n = M.shape
     B = np.zeros((N, N))
-    pieces = _starts(n, _BLOCK)
+    pieces = _starts(n, _PIECE)
 
     def tile(place: tuple[slice, slice]) -> None:
         rows, columns = place
@@ -139,8 +151,7 @@ def gram(M: np.ndarray) -> tuple[np.ndarray, float]:
         B[columns, rows] = total.T
 
     _spread(tile, [(rows, columns) for rows in _starts(N, _BLOCK) for columns in _starts(rows.stop, _BLOCK)])
-    size = norm(M)
-    return B, (gamma(_roundings(n)) * size * size + TINY) * SLACK
+    return B, (gamma(_roundings(n)) * absolute_square(M) + TINY) * SLACK
 
 
 def product(X: np.ndarray, M: np.ndarray) -> tuple[np.ndarray, float]:
@@ -153,7 +164,7 @@ def product(X: np.ndarray, M: np.ndarray) -> tuple[np.ndarray, float]:
 
     def tile(place: tuple[slice, slice]) -> None:
         rows, columns = place
-        K[rows, columns] = _sum(X[rows, piece] @ M[piece, columns] for piece in _starts(rows.stop, _BLOCK))
+        K[rows, columns] = _sum(X[rows, piece] @ M[piece, columns] for piece in _starts(rows.stop, _PIECE))
 
     _spread(
         tile, [(rows, columns) for rows in _starts(N, _BLOCK)[::-1] for columns in _starts(n, 2 * _BLOCK)]
@@ -165,14 +176,14 @@ def row_image(v: np.ndarray, M: np.ndarray) -> tuple[np.ndarray, float]:
     """(y, error): y ~ v^T M for v (N,), M (N, n), ||y - v^T M|| <= error."""
     N = M.shape[0]
     y = np.zeros(M.shape[1])
-    for piece in _starts(N, _BLOCK):
+    for piece in _starts(N, _PIECE):
         y += v[piece] @ M[piece]
     return y, (gamma(_roundings(N) + 1) * norm(v[None]) * norm(M) + TINY) * SLACK
 
 
 @dataclass(frozen=True, eq=False)
 class Factor:
-    """Lower triangular ``L`` (N, N) with ||A - L L^T|| <= ``error``: lambda_min(A) >= -error."""
+    """Lower triangular ``L`` (N, N) with ||A - L L^T||_2 <= ``error``: lambda_min(A) >= -error."""
 
     L: np.ndarray
     error: float
@@ -188,11 +199,11 @@ def factor(B: np.ndarray, shift: float, sign: int = 1) -> Factor | None:
     True
     """
     N = B.shape[0]
-    columns = _starts(N, _LEAF)
+    columns = _starts(N, _PIECE)
     L = np.zeros((N, N))
     size_A = size_E = 0.0
     for J in columns:
-        height = max(_LEAF, min(2 * _BLOCK, -(-(N - J.stop) // 4)))
+        height = max(_PIECE, min(2 * _BLOCK, -(-(N - J.stop) // 4)))
         below = [slice(e.start + J.stop, e.stop + J.stop) for e in _starts(N - J.stop, height)]
         panels = _spread(partial(_panel, B, L, J, shift, sign), [J, *below])
         size_A += 2.0 * sum(size * size for _, size in panels)
@@ -209,7 +220,7 @@ def factor(B: np.ndarray, shift: float, sign: int = 1) -> Factor | None:
         size_L = norm(L)
         # size_A is of A with the shift rounded once, hence SLACK; diagonal blocks count twice, which is more.
         error = float(np.sqrt(size_E)) * SLACK + gamma(len(columns) + 2) * float(np.sqrt(size_A)) * SLACK
-        error = (error + gamma(_roundings(N, _LEAF)) * size_L * size_L + TINY) * SLACK
+        error = (error + gamma(_roundings(N)) * absolute_square(L) + TINY) * SLACK
     if not np.isfinite(error) or size_L > _LARGEST:
         return None
     return Factor(L, error)
@@ -225,7 +236,7 @@ def _panel(
     if rows == J:
         P[np.arange(P.shape[0]), np.arange(P.shape[0])] += shift
     size = norm(P)
-    for K in _starts(J.start, _LEAF):
+    for K in _starts(J.start, _PIECE):
         P -= L[rows, K] @ L[J, K].T
     return P, size
 

@@ -45,7 +45,6 @@ from exactcnn.linalg.float_products import (
     SLACK,
     TINY,
     factor,
-    gamma,
     gram,
     inverse,
     norm,
@@ -114,7 +113,7 @@ def _as_enclosure(matrix: Any) -> Enclosure:
         exact = Fraction(int(value)) if isinstance(value, np.integer) else Fraction(value)
         found = enclose(np.array([exact.numerator], dtype=object), exact.denominator)
         mid[index], rad[index] = found.mid[0], found.rad[0]
-        if isfinite(mid[index]) and Fraction(mid[index]) == exact:
+        if isfinite(mid[index]) and Fraction(float(mid[index])) == exact:
             rad[index] = 0.0
     return Enclosure(mid, rad)
 
@@ -211,7 +210,7 @@ def _by_gram(B: np.ndarray, e: float) -> tuple[float, np.ndarray | None]:
     least, above, v = _lowest(found.L)
     if not isfinite(least) or not above > e:
         return 0.0, v
-    noise = 4.0 * (e / gamma(8) * gamma(1) + found.error)
+    noise = 4.0 * (e / 64.0 + found.error)
     best = 0.0
     for s in (least * (1.0 - 2.0**-11) - found.error, 0.9 * least - found.error, 0.5 * above - noise):
         if not s > e:
