@@ -709,9 +709,7 @@ def test_the_command_to_check_can_be_pasted(run, tmp_path):
 
 def test_fast(run):
     """--fast: float bounds in the evidence, no certificate for them, and without it nothing of the kind."""
-    found = run(
-        "verify", "softplus.toml", "--data", "d.csv", "--fast", "--json", "--certificate", "c.json"
-    )
+    found = run("verify", "softplus.toml", "--data", "d.csv", "--fast", "--json", "--certificate", "c.json")
     finding = found.json["findings"][0]
     assert found.code == 0
     assert finding["evidence"]["kind"] == "float-bounds"

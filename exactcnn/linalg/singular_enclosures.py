@@ -308,7 +308,8 @@ def _lowest(L: np.ndarray) -> tuple[float, float, np.ndarray]:
     theta, rest, v = _lanczos(lambda x: backward(L, forward(L, x)), L.shape[0], _STEPS)
     if not theta > 0:
         return 0.0, 0.0, v
-    return 1.0 / (theta + rest), 1.0 / theta, v
+    # Once more: a little of a large eigenvalue's vector would spoil the quotient v^T L L^T v.
+    return 1.0 / (theta + rest), 1.0 / theta, backward(L, forward(L, v))
 
 
 def _lanczos(
