@@ -1,7 +1,7 @@
 """Floor 3: a float solution of F X = Y with a proved distance to an exact one, F in float64 enclosures.
 
 For sizes where nothing exact or in balls is affordable (1,797 samples, 2,304 features).  All bounds are
-those of ``features.enclosures`` and ``linalg.singular_values``; no tolerance enters.
+those of ``features.enclosures``, ``linalg.singular_values`` and ``linalg.singular_enclosures``; no tolerance enters.
 
 Certified solution.  Let rank F = N, X~ any floats, R = Y - F X~.  F^+ = F^T (F F^T)^{-1} has norm
 1 / sigma_min(F), and X = X~ + F^+ R solves F X = Y, so ||X - X~||_F <= ||R||_F / sigma_min(F).
@@ -16,12 +16,20 @@ import numpy as np
 from exactcnn.arithmetic.enclosures import Enclosure, affine, enclose
 from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.errors import UndecidedError
+from exactcnn.linalg.singular_enclosures import enclosed_singular_values
 from exactcnn.linalg.singular_values import smallest_singular_values
 from exactcnn.progress import report
 
-__all__ = ["CertifiedSolution", "certified_solution", "norm_bounds", "output_residual"]
+__all__ = [
+    "CertifiedSolution",
+    "certified_solution",
+    "norm_bounds",
+    "output_residual",
+    "smallest_singular_value",
+]
 
 _TINY = 2.0**-500
+_BY_FACTORS = 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +71,16 @@ def norm_bounds(x: Enclosure) -> tuple[float, float]:
     return max(low, 0.0), high
 
 
+def smallest_singular_value(F: Enclosure) -> tuple[float, float]:
+    """(low, high) for sigma_min of every matrix in F (N, n): by a decomposition, or by factors, which scale."""
+    if _BY_FACTORS <= F.mid.shape[0] <= F.mid.shape[1]:
+        found = enclosed_singular_values(F.mid, F.rad, largest=False).smallest
+        if found[0] > 0:
+            return found
+    low, high = smallest_singular_values(Enclosure(F.mid[None], F.rad[None]))
+    return float(low[0]), float(high[0])
+
+
 def output_residual(
     F: Enclosure, X: Enclosure | np.ndarray, b: RationalArray | None, Y: RationalArray
 ) -> Enclosure:
@@ -82,7 +100,7 @@ def certified_solution(F: Enclosure, Y: RationalArray) -> CertifiedSolution:
     N, n = F.mid.shape
     if n < N or not np.isfinite(F.mid).all() or not np.isfinite(F.rad).all():
         raise UndecidedError(f"{n} columns for {N} samples, or features beyond float64")
-    low, high = smallest_singular_values(Enclosure(F.mid[None], F.rad[None]))
+    sigma = smallest_singular_value(F)
     report("least-norm solution", 0, 1)
     y = Y.numerators.astype(np.float64) / float(Y.denominator)
     try:
@@ -92,4 +110,4 @@ def certified_solution(F: Enclosure, Y: RationalArray) -> CertifiedSolution:
     except np.linalg.LinAlgError:
         raise UndecidedError("the float features are singular") from None
     residual = norm_bounds(output_residual(F, X, None, Y))[1]
-    return CertifiedSolution(X, residual, (float(low[0]), float(high[0])))
+    return CertifiedSolution(X, residual, sigma)

@@ -261,5 +261,15 @@ def inverse(L: np.ndarray) -> np.ndarray:
     X = np.zeros((N, N))
     X[:half, :half] = inverse(L[:half, :half])
     X[half:, half:] = inverse(L[half:, half:])
-    X[half:, :half] = -(X[half:, half:] @ (L[half:, :half] @ X[:half, :half]))
+    T = np.empty((N - half, half))
+
+    def right(c: slice) -> None:
+        np.matmul(L[half:, c.start : half], X[c.start : half, c], out=T[:, c])
+
+    def left(r: slice) -> None:
+        rows = slice(half + r.start, half + r.stop)
+        X[rows, :half] = -(X[rows, half : rows.stop] @ T[: r.stop])
+
+    _spread(right, _starts(half, _BLOCK))
+    _spread(left, _starts(N - half, _BLOCK))
     return X

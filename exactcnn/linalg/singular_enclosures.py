@@ -10,10 +10,10 @@ of ``float_products``; Lanczos' method only guesses where to look.
 
 Squaring costs half the digits: it needs sigma_min > 10^-7 ||M||, about.
 
-*Second route*, where the first fails.  X ~ L^-1 with L L^T ~ B + d I, d a few units in the last place of the trace;
-any X will do.  K ~ X M with error e' is much better conditioned, and the first route bounds sigma_min(K).  For
-unit z, ||K^T z|| <= ||M^T X^T z|| + e', and ||M^T X^T z|| >= sigma_min(K) - e' > 0 shows that X^T is injective, hence
-onto, so that every unit vector is y = X^T z / ||X^T z||:
+*Second route*, where the first fails.  X ~ L^-1, L L^T ~ B + d I with d a few units in the last place of the trace
+(the factor that Lanczos' method had); any X will do.  K ~ X M with error e' is much better conditioned, and the
+first route bounds sigma_min(K).  For unit z, ||K^T z|| <= ||M^T X^T z|| + e', and ||M^T X^T z|| >= sigma_min(K) - e' > 0
+shows that X^T is injective, hence onto, so that every unit vector is y = X^T z / ||X^T z||:
 
     sigma_min(F) >= (sigma_min(K) - e') / ||X||_2 - r,   ||X||_2 <= min(||X||, sqrt(||X||_1 ||X||_inf)).
 
@@ -44,6 +44,7 @@ from exactcnn.errors import MisuseError
 from exactcnn.linalg.float_products import (
     SLACK,
     TINY,
+    Factor,
     factor,
     gram,
     inverse,
@@ -187,11 +188,14 @@ def _root_below(square: float) -> float:
 
 def _smallest(M: np.ndarray, B: np.ndarray, e: float, r: float) -> tuple[tuple[float, float], str]:
     """(low, high) of sigma_min, and the route."""
-    low, v = _by_gram(B, e)
+    start = _first_factor(B)
+    if start is None:
+        return (0.0, inf), "none"
+    low, v = _by_gram(B, e, *start)
     bounds = (_less(low, r), _rayleigh(v, M, r)[1] if v is not None else inf)
     if bounds[0] > 0 and bounds[0] > 0.5 * bounds[1]:
         return bounds, "gram"
-    better, v = _preconditioned(M, B)
+    better, v = _preconditioned(M, start[0])
     second = (_less(better, r), _rayleigh(v, M, r)[1] if v is not None else inf)
     route = "preconditioned" if second[0] > bounds[0] else "gram" if bounds[0] > 0 else "none"
     return (max(bounds[0], second[0]), min(bounds[1], second[1])), route
@@ -202,17 +206,26 @@ def _less(low: float, r: float) -> float:
     return nextafter(low - r, -inf)
 
 
-def _by_gram(B: np.ndarray, e: float) -> tuple[float, np.ndarray | None]:
-    """A lower bound of sigma_min(M) for ||B - M M^T|| <= e, and a vector near the left singular one."""
-    found = factor(B, 0.0)
-    if found is None:
-        return 0.0, None
-    least, above, v = _lowest(found.L)
+def _first_factor(B: np.ndarray) -> tuple[Factor, float] | None:
+    """A factor of B + d I with d a few units in the last place of the trace, if it can be had, and d."""
+    d = 2.0**-52 * float(np.trace(B))
+    for _ in range(4):
+        found = factor(B, d)
+        if found is not None:
+            return found, d
+        d *= 64.0
+    return None
+
+
+def _by_gram(B: np.ndarray, e: float, start: Factor, d: float) -> tuple[float, np.ndarray | None]:
+    """A lower bound of sigma_min(M) for ||B - M M^T||_2 <= e, and a vector near the left singular one."""
+    least, above, v = _lowest(start.L)
+    least, above = least - d, above - d
     if not isfinite(least) or not above > e:
         return 0.0, v
-    noise = 4.0 * (e / 64.0 + found.error)
+    noise = 4.0 * (e / 64.0 + start.error)
     best = 0.0
-    for s in (least * (1.0 - 2.0**-11) - found.error, 0.9 * least - found.error, 0.5 * above - noise):
+    for s in (least * (1.0 - 2.0**-11) - start.error, 0.9 * least - start.error, 0.5 * above - noise):
         if not s > e:
             continue
         shifted = factor(B, -s)
@@ -222,17 +235,10 @@ def _by_gram(B: np.ndarray, e: float) -> tuple[float, np.ndarray | None]:
     return best, v
 
 
-def _preconditioned(M: np.ndarray, B: np.ndarray) -> tuple[float, np.ndarray | None]:
-    d = 2.0**-52 * float(np.trace(B))
-    for _ in range(4):
-        found = factor(B, d)
-        if found is not None:
-            break
-        d *= 64.0
-    else:
-        return 0.0, None
+def _preconditioned(M: np.ndarray, start: Factor) -> tuple[float, np.ndarray | None]:
+    """A lower bound of sigma_min(M) by the second route, and a vector."""
     try:
-        X = inverse(found.L)
+        X = inverse(start.L)
     except np.linalg.LinAlgError:
         return 0.0, None
     size = norm(X)
@@ -241,7 +247,11 @@ def _preconditioned(M: np.ndarray, B: np.ndarray) -> tuple[float, np.ndarray | N
     K, e = product(X, M)
     if not norm(K) < _X_LARGEST:
         return 0.0, None
-    low, z = _by_gram(*gram(K))
+    B, f = gram(K)
+    again = _first_factor(B)
+    if again is None:
+        return 0.0, None
+    low, z = _by_gram(B, f, *again)
     v = None if z is None else X.T @ z
     return max(_less(low, e) / (min(size, _interpolated(X)) * SLACK) / SLACK, 0.0), v
 
