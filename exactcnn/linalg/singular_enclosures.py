@@ -12,8 +12,8 @@ Squaring costs half the digits: it needs sigma_min > 10^-7 ||M||, about.
 
 *Second route*, where the first fails.  X ~ L^-1, L L^T ~ B + d I with d a few units in the last place of the trace
 (the factor that Lanczos' method had); any X will do.  K ~ X M with error e' is much better conditioned, and the
-first route bounds sigma_min(K).  For unit z, ||K^T z|| <= ||M^T X^T z|| + e', and ||M^T X^T z|| >= sigma_min(K) - e' > 0
-shows that X^T is injective, hence onto, so that every unit vector is y = X^T z / ||X^T z||:
+first route bounds sigma_min(K).  For unit z, ||K^T z|| <= ||M^T X^T z|| + e', and ||M^T X^T z|| >= sigma_min(K) - e'
+> 0 shows that X^T is injective, hence onto, so that every unit vector is y = X^T z / ||X^T z||:
 
     sigma_min(F) >= (sigma_min(K) - e') / ||X||_2 - r,   ||X||_2 <= min(||X||, sqrt(||X||_1 ||X||_inf)).
 

@@ -194,6 +194,42 @@ def test_random_small_against_exact_ranks():
     assert proved == full
 
 
+def definite(A, square):
+    """Is A - square I positive definite?  Exactly, by Sylvester's leading minors; A an fmpq_mat."""
+    N = A.nrows()
+    rows = [[A[i, j] - (square if i == j else 0) for j in range(N)] for i in range(N)]
+    return all(fmpq_mat([row[:m] for row in rows[:m]]).det() > 0 for m in range(1, N + 1))
+
+
+def test_random_conditions_against_exact_minors():
+    """300 matrices of condition 1 to 10^18: M M^T - t I is definite below the enclosure and is not above it."""
+    proved = 0
+    for trial in range(300):
+        N = int(RNG.integers(2, 8))
+        n = N + int(RNG.integers(0, 4))
+        spread = 10.0 ** -RNG.uniform(0, 18)
+        U, V = (np.linalg.qr(RNG.standard_normal((size, size)))[0] for size in (N, n))
+        M = (U * np.geomspace(1, spread, N)) @ V[:N]
+        if trial % 4 == 0:
+            M = M * 10.0 ** RNG.uniform(-3, 3, (N, 1))
+        found = singular_value_enclosures(M)
+        exact = fmpq_mat([[fmpq(*v.as_integer_ratio()) for v in row] for row in M.tolist()])
+        A = exact * exact.transpose()
+        (least, above), (below, most) = (
+            [fmpq(*b.as_integer_ratio()) ** 2 for b in bounds]
+            if np.isfinite(bounds[1])
+            else (fmpq(0), fmpq(10) ** 9)
+            for bounds in (found.smallest, found.largest)
+        )
+        nearly = 1 - fmpq(1, 2**200)
+        assert found.smallest[0] == 0 or definite(A, least * nearly)
+        assert not definite(A, above / nearly)
+        assert definite(A * -1, -most / nearly)
+        assert not definite(A * -1, -below * nearly)
+        proved += found.full_rank is True
+    assert 150 < proved < 300
+
+
 def test_fractions():
     """Rationals no float represents, with the true matrix inside the enclosure."""
     M = [[Fraction(1, 3), Fraction(2, 7)], [Fraction(10**30 + 1, 10**30), Fraction(-5, 11)]]
