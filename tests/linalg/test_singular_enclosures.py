@@ -10,7 +10,7 @@ import pytest
 from flint import fmpq, fmpq_mat, fmpz_mat
 
 from exactcnn.errors import MisuseError
-from exactcnn.linalg import singular_value_enclosures
+from exactcnn.linalg import singular_enclosures, singular_value_enclosures
 from exactcnn.linalg.float_products import factor, gram, product
 from exactcnn.linalg.singular_enclosures import enclosed_singular_values
 
@@ -262,6 +262,80 @@ def test_radii():
     for scale in (2.0**-600, 1.0, 2.0**600):
         assert enclosed_singular_values(M * scale, float(least * 1.001 * scale)).full_rank is None
         assert enclosed_singular_values(M * scale, float(least * 0.9 * scale)).full_rank
+
+
+def deficient(trials, N=6, n=8):
+    return [RNG.integers(-9, 10, (N, N - 1)) @ RNG.integers(-9, 10, (N - 1, n)) for _ in range(trials)]
+
+
+def test_nothing_is_believed_of_cholesky(monkeypatch):
+    """A library that factors what is indefinite proves nothing, and its factor's error is still bounded."""
+    honest = np.linalg.cholesky
+
+    def lying(P):
+        return honest(
+            P + (1e-6 * np.abs(P).max() + 2 * max(0.0, -np.linalg.eigvalsh(P)[0])) * np.eye(P.shape[0])
+        )
+
+    monkeypatch.setattr(np.linalg, "cholesky", lying)
+    B = gram(RNG.standard_normal((5, 5)))[0]
+    found = factor(B, -float(np.linalg.eigvalsh(B)[2]))
+    exact = fmpq_mat([[fmpq(*v.as_integer_ratio()) for v in row] for row in (found.L @ found.L.T).tolist()])
+    assert off(B - float(np.linalg.eigvalsh(B)[2]) * np.eye(5), exact) <= found.error * (1 + 1e-9)
+    for M in deficient(40):
+        assert singular_value_enclosures(M).full_rank is None
+
+
+def test_wrong_guesses_and_wrong_factors(monkeypatch):
+    """A guess ten times too large, and a library that factors what it leads to: the lower bound stays below."""
+    honest, guess = np.linalg.cholesky, singular_enclosures._lowest
+
+    def lying(P):
+        return honest(P + 1.01 * max(0.0, -np.linalg.eigvalsh(P)[0]) * np.eye(P.shape[0]))
+
+    def wild(L):
+        least, above, v = guess(L)
+        return 10 * least, 10 * above, v
+
+    monkeypatch.setattr(np.linalg, "cholesky", lying)
+    monkeypatch.setattr(singular_enclosures, "_lowest", wild)
+    for _ in range(20):
+        M = RNG.standard_normal((6, 7))
+        least = np.linalg.svd(M, compute_uv=False)[-1]
+        assert singular_value_enclosures(M).smallest[0] < least
+
+
+def test_the_error_of_the_gram_matrix_is_subtracted(monkeypatch):
+    def wrong_gram(M):
+        B, error = gram(M)
+        t = 0.9 * float(np.linalg.eigvalsh(B)[0])
+        return B + t * np.eye(len(B)), error + t
+
+    monkeypatch.setattr(singular_enclosures, "gram", wrong_gram)
+    for _ in range(20):
+        M = RNG.standard_normal((6, 7))
+        found = singular_value_enclosures(M)
+        assert 0 < found.smallest[0] < np.linalg.svd(M, compute_uv=False)[-1]
+
+
+def test_errors_of_products_count(monkeypatch):
+    """Products that are as wrong as their bounds admit make no deficient matrix regular."""
+
+    def wrong_gram(M):
+        B, error = gram(M)
+        t = 1e-4 * float(np.trace(B))
+        return B + t * np.eye(len(B)), error + t
+
+    def wrong_product(X, M):
+        K, error = product(X, M)
+        change = 0.3 * np.eye(*K.shape) + 0.01 * RNG.standard_normal(K.shape)
+        return K + change, error + float(np.linalg.norm(change))
+
+    for name, wrong in (("gram", wrong_gram), ("product", wrong_product)):
+        with monkeypatch.context() as patch:
+            patch.setattr(singular_enclosures, name, wrong)
+            for M in deficient(40):
+                assert singular_value_enclosures(M).full_rank is None
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (40, 40), (130, 150)])
