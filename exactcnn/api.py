@@ -134,7 +134,8 @@ def verify(
 
 
 def certificate_outcome(certificate: dict[str, Any]) -> str:
-    """``"VERIFIED"``, ``"REJECTED"`` or ``"MALFORMED"``: what the independent checker says."""
+    """``"VERIFIED"``, ``"REJECTED"``, ``"MALFORMED"`` or ``"NOT CHECKED"`` (too much work): what the independent
+    checker says."""
     from exactcnn.checker import check_certificate
 
     return check_certificate(certificate).outcome

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from exactcnn.cli_audit import audit
 from exactcnn.cli_critical import critical
 from exactcnn.cli_input import read_instance, require_writable, write_certificate_file
 from exactcnn.cli_output import describe, finding_record, print_findings, resumable, working
@@ -48,7 +49,8 @@ app = typer.Typer(
 [bold]verify[/bold] answers proved, refuted or undecided, and can write a certificate;
 [bold]check[/bold] re-verifies certificates with a separate small program;
 [bold]sample[/bold] draws random weights and reports the exact rank distribution;
-[bold]critical[/bold] finds and classifies critical points of the loss.
+[bold]critical[/bold] finds and classifies critical points of the loss;
+[bold]audit[/bold] computes the paper's Table 1 and Figure 1 again.
 
 First result within a minute, on 1,797 embedded digit images:
 
@@ -162,6 +164,8 @@ def verify(
 
     exactcnn verify model.onnx --scale 1/16 --certificate model.json
 
+    exactcnn verify net.toml --data d.csv --statement all --json
+
     Exit codes: 0 proved, 1 refuted, 2 bad input, 3 undecided.
     The statements asked for count; hypotheses that fail are only shown.
     """
@@ -249,11 +253,17 @@ def check(
 ) -> None:
     """Re-verify certificates with the independent checker.
 
+    exactcnn check digits.json
+
+    exactcnn check mnist.json --data data/train-images-idx3-ubyte.gz --deterministic
+
+    exactcnn check certificates/*.json --json
+
     The checker shares no code with the prover and needs only Python itself.
 
     The same without exactcnn's other parts: python -m exactcnn.checker FILE...
 
-    Exit codes: 0 VERIFIED, 1 REJECTED, 2 MALFORMED.
+    Exit codes: 0 VERIFIED, 1 REJECTED, 2 MALFORMED or NOT CHECKED.
     """
     from exactcnn.checker.__main__ import main as checker_main
 
@@ -265,6 +275,7 @@ def check(
 
 app.command()(sample)
 app.command()(critical)
+app.command()(audit)
 
 
 def _statements(asked: list[str] | None) -> list[str]:

@@ -14,6 +14,7 @@ from exactcnn.cli_output import describe, finding_record, print_findings, workin
 
 if TYPE_CHECKING:
     from exactcnn.features.instance import Instance
+    from exactcnn.landscape.krawczyk import Enclosure
     from exactcnn.statements import Finding
 
 __all__ = ["critical"]
@@ -164,9 +165,19 @@ def _at_weights(instance: Instance, layer: int | None, *, classify: bool) -> lis
             minimum = decide("local-minimum", instance, None)
             return [*minimum, exact] if classify else [exact, *minimum]
         (nearby,) = decide("critical-point-nearby", instance, layer)
+        if nearby.verdict != "proved" and exact.verdict == "refuted":  # the weights themselves are none
+            return [*([_no_minimum(instance, exact)] if classify else []), exact, nearby]
     if not classify or nearby.verdict != "proved":
         return [nearby, exact]
     return [_as_minimum(nearby), nearby, exact]
+
+
+def _no_minimum(instance: Instance, exact: Finding) -> Finding:
+    """Where a partial derivative is not 0 there is no local minimum, even if only a ball says so."""
+    from exactcnn.statements import Finding, decide
+
+    (found,) = decide("local-minimum", instance, None)
+    return found if found.verdict == "refuted" else Finding("local-minimum", "refuted", exact.reason)
 
 
 def _as_minimum(nearby: Finding) -> Finding:
@@ -218,17 +229,29 @@ def _enumerate(
     return [finding], {"points": records, "unresolved_hull": hull}
 
 
-def _point_record(point: Any) -> dict[str, Any]:
-    from exactcnn.statements.critical_nearby import enclosing_floats
-
+def _point_record(point: Enclosure) -> dict[str, Any]:
+    """Intervals around the parameters (those that a symmetry fixes: around their value) and the loss, outwards."""
+    free = set(point.free)
+    centers = (Fraction(c, 1 << point.places) for c in point.center)
+    reaches = (point.inner if j in free else Fraction(0) for j in range(len(point.center)))
     return {
-        "parameters": [float(Fraction(c, 1 << point.places)) for c in point.center],
-        "within": float(point.inner),
+        "parameters": [_ends(c - reach, c + reach) for c, reach in zip(centers, reaches, strict=True)],
+        "within": _ends(point.inner, point.inner)[1],
         "kind": point.kind,
         "positive": point.inertia.positive,
         "negative": point.inertia.negative,
-        "loss": list(enclosing_floats(*point.loss)),
+        "loss": _ends(*point.loss),
     }
+
+
+def _ends(low: Fraction, high: Fraction) -> list[float | None]:
+    """Floats that enclose the interval, None for both beyond float64."""
+    from exactcnn.statements.critical_nearby import enclosing_floats
+
+    try:
+        return list(enclosing_floats(low, high))
+    except OverflowError:
+        return [None, None]
 
 
 def _search(
@@ -323,8 +346,8 @@ def _in_words(result: Any) -> str:
 
 def _real_record(point: Any, values: Any) -> dict[str, Any]:
     return {
-        "parameters": [[float(end) for end in interval] for interval in point.coordinates],
-        "loss": [float(end) for end in values[point.value].interval],
+        "parameters": [_ends(*interval) for interval in point.coordinates],
+        "loss": _ends(*values[point.value].interval),
         "multiplicity": point.multiplicity,
         "kind": None if point.inertia is None else point.inertia.kind,
     }

@@ -62,11 +62,18 @@ def sample(
         str | None, typer.Option(help="Run on Dask: 'local', or a scheduler's address, tcp://host:port.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted campaign.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the finished table of an earlier campaign.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
 ) -> None:
     """Draw random weights and report the exact rank distribution of F_k.
 
     exactcnn sample --sweep activation=relu --sweep width=1,2,4,8 --draws 200
+
+    exactcnn sample net.toml --data d.csv --layer 2 --jobs -1 -o ranks.parquet
+
+    exactcnn sample net.toml --data d.csv --draws 100000 --no-sigma --resume
 
     Every row is proved and can be proved again with exactcnn verify;
     together they illustrate almost-everywhere statements and prove none.
@@ -84,6 +91,7 @@ def sample(
     options += ["--start", str(start)] if start else []
     options += [] if scale is None else ["--scale", scale]
     require_apart(output, "output", spec, data)
+    _require_unused(output, resume=resume, force=force)
     with working("reading"):
         factor = None if scale is None else parse_rational(scale, "scale")
         campaign = Campaign(
@@ -105,6 +113,20 @@ def sample(
         typer.echo(json.dumps(summary, allow_nan=False))
     else:
         _print(summary)
+
+
+def _require_unused(output: Path, *, resume: bool, force: bool) -> None:
+    """MalformedError where the table of an earlier campaign would be lost; a journal to resume was agreed to before."""
+    from exactcnn.errors import MalformedError
+
+    try:
+        resumed = resume and output.with_name(output.name + ".parts").exists()
+        there = output.is_file()
+    except (OSError, ValueError):  # no name of a file: run_campaign says so
+        return
+    if there and not force and not resumed:
+        expected = "a file that does not exist yet (-o names another, --force replaces it)"
+        raise MalformedError(f"output {output}", expected, "one that does")
 
 
 def _print(summary: dict[str, Any]) -> None:

@@ -41,7 +41,10 @@ def test_one_statement_needs_no_list(folder):
 @pytest.mark.parametrize(
     "options, says",
     [
-        ({"data": "missing.npz"}, r"data: expected a file that exists, found no file 'missing\.npz'"),
+        (
+            {"data": "missing.npz"},
+            r"data missing\.npz: expected a file that exists, found no file 'missing\.npz'",
+        ),
         (
             {"weights": {"W1": 1}},
             r"weights: expected Weights, the path of a weights file, or None, found dict",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import shlex
 import struct
 import subprocess
@@ -135,7 +136,7 @@ def test_networks_without_a_convolution(run, spec, statement):
         "verify", spec, "--data", "d.csv", "--statement", statement, "--certificate", "c.json", "--json"
     )
     if found.code == 2 and statement in STATEMENTS and STATEMENTS[statement].needs_targets:
-        assert "data.y: expected targets" in found.err
+        assert "data d.csv.y: expected targets" in found.err
         return
     assert found.code in (0, 1, 3)
     if found.json["certificate"] is not None:
@@ -190,7 +191,10 @@ def test_check_accepts_and_rejects(run):
     assert found.code == 2, "the worst of several"
     assert [f["outcome"] for f in found.json["files"]] == ["VERIFIED", "REJECTED", "MALFORMED"]
     assert run("check", "--deterministic", "c.json").code == 0
-    assert run("check", "--max-work", 1, "c.json").code == 2
+    found = run("check", "--max-work", 1, "c.json")
+    assert (found.code, found.out) == (2, "")
+    assert found.err.startswith('"c.json": NOT CHECKED: ')
+    assert "raise it with --max-work" in found.err
 
 
 def test_check_finds_the_data_file(run, monkeypatch):
@@ -393,11 +397,11 @@ def test_bad_calls(run, tmp_path, arguments):
     bad_files(tmp_path)
     found = run(*arguments)
     assert found.code == 2, found.out + found.err
-    if arguments[:1] == ["check"] and found.err == "":
-        assert "MALFORMED: " in found.out
-    elif arguments:
+    if arguments:
         assert found.out == ""
-        assert found.err.startswith("exactcnn: ")
+        assert found.err.startswith("exactcnn: ") or (
+            arguments[0] == "check" and ": MALFORMED: " in found.err
+        )
         assert found.err.count("\n") == 1
         assert found.err.rstrip("\n").isprintable()
         assert len(found.err) < 6000
@@ -406,6 +410,7 @@ def test_bad_calls(run, tmp_path, arguments):
         assert found.code == 2
         if "files" in found.json:
             assert [f["outcome"] for f in found.json["files"]] == ["MALFORMED"]
+            assert found.err == f"{found.json['error']}\n"
         else:
             assert found.err == f"exactcnn: {found.json['error']}\n"
 
@@ -421,7 +426,7 @@ def test_an_unreadable_file(run, monkeypatch):
 
     monkeypatch.setattr(Path, "open", refuse)
     for arguments, field in (
-        (["verify", "relu.toml", "--data", "d.csv"], "data"),
+        (["verify", "relu.toml", "--data", "d.csv"], "data d.csv"),
         (VERIFY, "spec sigmoid.toml"),
     ):
         found = run(*arguments)
@@ -605,6 +610,17 @@ def test_help():
     for word in ("verify", "check", "Exit codes", "digits.json"):
         assert word in found.stdout
     assert "--certificate" in script("verify", "--help", env={**os.environ, "COLUMNS": "120"}).stdout
+
+
+@pytest.mark.parametrize("command", ["verify", "check", "sample", "critical", "audit"])
+def test_every_command_has_examples(run, command):
+    """At least two in its help, each with options that exist."""
+    help_text = run(command, "--help").out
+    examples = re.findall(rf"exactcnn {command} .*", help_text)
+    assert len(examples) >= 2
+    for example in examples:
+        for option in re.findall(r" (--?[a-z-]+)", example):
+            assert len(re.findall(rf"{option}\b", help_text)) > 1, option
 
 
 def test_help_names_every_statement():

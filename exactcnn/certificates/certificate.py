@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,8 @@ def write_certificate(certificate: dict[str, Any], path: str | Path) -> None:
         partial.write_bytes(canonical_json(certificate) + b"\n")
         os.replace(partial, path)
     except OSError as error:
+        with suppress(OSError):
+            partial.unlink()
         raise MalformedError(
             f"certificate {path}", "a file that can be written", error.strerror or error
         ) from None

@@ -14,7 +14,7 @@ from . import outcome
 from .evidence import Context
 from .grammar import CERTIFICATE, digest, parse_json
 from .instance import Instance, build_layers, check_weights, load_data, read_file
-from .outcome import DEFAULT_WORK, Budget, Malformed, Rejected, Verdict, show
+from .outcome import DEFAULT_WORK, Budget, Malformed, Rejected, TooMuch, Verdict, show
 from .rules import check_claim
 
 __all__ = ["Verdict", "check_certificate", "check_file"]
@@ -46,10 +46,12 @@ def _guarded(path: str, text: bytes | None, data: str | None, max_work: int, det
         return Verdict(outcome.MALFORMED, str(error))
     except Rejected as error:
         return Verdict(outcome.REJECTED, str(error))
+    except TooMuch as error:
+        return Verdict(outcome.NOT_CHECKED, str(error))
     except RecursionError:
         return Verdict(outcome.MALFORMED, "file: nested too deeply")
     except MemoryError:
-        return Verdict(outcome.MALFORMED, "file: needs more memory than there is")
+        return Verdict(outcome.NOT_CHECKED, "file: needs more memory than there is")
     except Exception as error:  # a fault of this program must not pass for a verdict
         return Verdict(outcome.INTERNAL, f"{type(error).__name__}: {show(str(error))}")
 

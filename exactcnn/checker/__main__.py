@@ -1,6 +1,7 @@
 """Command line: python -m exactcnn.checker [--json] [--data PATH] [--max-work N] FILE...
 
-Exit code: 0 all verified, 1 rejected, 2 malformed, 70 internal error; with several files the worst.
+Verdicts go to stdout; what is malformed or could not be checked is a complaint on stderr.
+Exit code: 0 all verified, 1 rejected, 2 malformed or not checked, 70 internal error; with several files the worst.
 """
 
 import argparse
@@ -9,11 +10,11 @@ import sys
 from dataclasses import asdict
 
 from . import check_file
-from .outcome import DEFAULT_WORK, EXIT_CODES, Verdict, show
+from .outcome import DEFAULT_WORK, EXIT_CODES, REJECTED, VERIFIED, Verdict
 
 
 def report(file: str, verdict: Verdict) -> str:
-    lines = [f"{show(file)}: {verdict.outcome}: {verdict.reason}"]
+    lines = [f"{json.dumps(file)}: {verdict.outcome}: {verdict.reason}"]
     lines += [f"  verified: {claim}" for claim in verdict.claims]
     lines += [f"  {key}: {value}" for key, value in verdict.instance.items()]
     lines += [f"  relies on: {assumption}" for assumption in verdict.assumptions]
@@ -35,11 +36,14 @@ def main(arguments: list[str] | None = None) -> int:
     for file in options.files:
         verdicts.append(check_file(file, options.data, max_work=options.max_work,
                                    deterministic=options.deterministic))
-        if not options.json:
-            print(report(file, verdicts[-1]), flush=True)
+        reached = verdicts[-1].outcome in (VERIFIED, REJECTED)
+        if not reached or not options.json:
+            print(report(file, verdicts[-1]), file=sys.stdout if reached else sys.stderr, flush=True)
     if options.json:
-        pairs = zip(options.files, verdicts, strict=True)
-        print(json.dumps({"files": [{"file": file, **asdict(verdict)} for file, verdict in pairs]}))
+        pairs = list(zip(options.files, verdicts, strict=True))
+        complaints = [report(*pair) for pair in pairs if pair[1].outcome not in (VERIFIED, REJECTED)]
+        record = {"files": [{"file": file, **asdict(verdict)} for file, verdict in pairs]}
+        print(json.dumps(record | ({"error": complaints[0]} if complaints else {})))
     return max(EXIT_CODES[verdict.outcome] for verdict in verdicts)
 
 

@@ -116,9 +116,9 @@ def dead(instance: Instance, layers: list[Layer], evidence: Fields, path: str) -
             f"does not exceed {show(top.patch_length * reach)}")
 
 
-def generic_data(instance: Instance, claim: Fields, path: str) -> str:
+def generic_data(context: Context, claim: Fields, raw: Fields, path: str) -> str:
     """Extension B: the hypotheses of its proof (FORMAT.md, 8)."""
-    first, count = instance.layers[0], claim["samples"]
+    instance, first, count = context.instance, context.instance.layers[0], claim["samples"]
     equal(claim, path, width=first.units, rank=min(count, first.units), verdict="proved")
     name = (first.activation or {"name": "maxpool"})["name"]
     require(name in PEELED and first.spec["bias"] != "none", path, f"needs biases and one of {', '.join(PEELED)}")
@@ -126,5 +126,6 @@ def generic_data(instance: Instance, claim: Fields, path: str) -> str:
     instance.budget.spend(5 * len(patches) * first.patch_length, path)
     require(all(u >= 0 for patch in patches for u in patch), path, "a patch sees padding")
     require(len(set(map(frozenset, patches))) == len(patches), path, "two patches are equal sets")
+    context.assumptions.add(MITYAGIN)
     return (f"rank F_1 = {claim['rank']} for almost every data set of {show(count)} samples and almost every parameter "
             f"of layer 1 (biases per {first.spec['bias']})")

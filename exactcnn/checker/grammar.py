@@ -14,7 +14,7 @@ from fractions import Fraction
 from math import gcd
 from typing import Any, NoReturn
 
-from .outcome import Malformed, show
+from .outcome import Malformed, TooMuch, show
 
 Reader = Callable[[Any, str], Any]
 MAX_FILE = 256 * 2**20
@@ -29,7 +29,7 @@ def parse_json(raw: bytes) -> Any:
     # 40 bytes for each number or reference, more for a list, string or object.
     memory = 40 * raw.count(b",") + 72 * raw.count(b"[") + 240 * raw.count(b"{") + 35 * raw.count(b'"')
     if len(raw) > MAX_FILE or memory > MAX_PARSED:
-        raise Malformed(f"file: {len(raw)} bytes of JSON are more than this checker reads")
+        raise TooMuch(f"file: {len(raw)} bytes of JSON are more than this checker reads")
 
     def refuse(text: str) -> NoReturn:
         raise Malformed(f"file: {show(text)} is not allowed; a JSON number is an integer below 2^53")

@@ -19,7 +19,7 @@ from math import prod
 from typing import Any
 
 from .grammar import MAX_FILE
-from .outcome import Budget, Malformed, Rejected, show
+from .outcome import Budget, Malformed, Rejected, TooMuch, show
 
 MAX_ARRAY = 2**28  # bytes of a data file after decompression
 NPY_HEADER = re.compile(
@@ -194,7 +194,7 @@ def read_file(path: str) -> bytes | None:
     except (OSError, ValueError):  # ValueError: a path with a null character
         return None
     if len(raw) > MAX_FILE:
-        raise Malformed(f"{show(path)}: more than {MAX_FILE} bytes")
+        raise TooMuch(f"{show(path)}: more than the {MAX_FILE} bytes that this checker reads")
     return raw
 
 

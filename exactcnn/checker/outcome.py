@@ -1,7 +1,7 @@
 """What a check can end in, and the allowance of work and memory that keeps every check finite.
 
-Malformed and Rejected are the only exceptions raised on purpose; anything else that escapes from a rule
-is a fault of this program and is reported as such, never as VERIFIED.
+Malformed, Rejected and TooMuch are the only exceptions raised on purpose; anything else that escapes from a
+rule is a fault of this program and is reported as such, never as VERIFIED.
 """
 
 import json
@@ -10,17 +10,22 @@ from fractions import Fraction
 from typing import Any
 
 VERIFIED, REJECTED, MALFORMED, INTERNAL = "VERIFIED", "REJECTED", "MALFORMED", "INTERNAL ERROR"
-EXIT_CODES = {VERIFIED: 0, REJECTED: 1, MALFORMED: 2, INTERNAL: 70}
+NOT_CHECKED = "NOT CHECKED"  # nothing is known about the certificate: it may be right or wrong
+EXIT_CODES = {VERIFIED: 0, REJECTED: 1, MALFORMED: 2, NOT_CHECKED: 2, INTERNAL: 70}
 DEFAULT_WORK = 2 * 10**10  # one unit is about 40 ns of CPython: a quarter of an hour
 MAX_CELLS = 4 * 10**7  # one cell is a Python integer in a list, about 40 bytes
 
 
 class Malformed(Exception):  # noqa: N818
-    """The file is not a certificate of this format, or is too large to be checked."""
+    """The file is not a certificate of this format."""
 
 
 class Rejected(Exception):  # noqa: N818
     """The certificate is well-formed, but a claim is not established by its evidence."""
+
+
+class TooMuch(Exception):  # noqa: N818
+    """Checking needs more work or memory than is allowed; the certificate may be right or wrong."""
 
 
 @dataclass
@@ -54,8 +59,8 @@ class Budget:
     def foresee(self, amount: int, what: str) -> None:
         """Refuse now what could not be paid later."""
         if (total := self.spent + amount) > self.limit:
-            raise Malformed(f"{what}: needs about {show(total)} operations, more than the limit "
-                            f"{self.limit}; raise it with --max-work")
+            raise TooMuch(f"{what}: needs about {show(total)} operations, more than the limit "
+                          f"{self.limit}; raise it with --max-work")
 
     def spend(self, amount: int, what: str) -> None:
         self.foresee(amount, what)
@@ -65,7 +70,7 @@ class Budget:
         """Account for a table of integers of the given size before it is built."""
         self.cells += cells * (1 + bits // 256)
         if self.cells > MAX_CELLS:
-            raise Malformed(f"{what}: needs {show(self.cells)} numbers in memory, more than {MAX_CELLS}")
+            raise TooMuch(f"{what}: needs {show(self.cells)} numbers in memory, more than {MAX_CELLS}")
 
 
 def product_cost(bits: int, other: int) -> int:

@@ -26,11 +26,12 @@ def check_claim(context: Context, claim: Fields, raw: Fields, path: str) -> str:
               "theorem-3.5": almost_everywhere, "extension-a": almost_everywhere, "theorem-3.4": existence,
               "lemma-4.2": complement, "s-k": membership, "loss": loss, "critical-point": critical,
               "corollary-3.6": interpolation, "zero-loss-nearby": zero_loss, "local-minimum": local_minimum,
-              "critical-point-nearby": critical_nearby, **dict.fromkeys(THERE, at_point)}
+              "critical-point-nearby": critical_nearby, "extension-b": generic_data,
+              **dict.fromkeys(THERE, at_point)}
     if claim["statement"] in minors:
         return minors[claim["statement"]](context, claim, raw, path)
     rule = {"assumption-3.1": separation, "assumption-3.2": growth, "structure": structure,
-            "assumption-4.1": architecture, "extension-b": generic_data}[claim["statement"]]
+            "assumption-4.1": architecture}[claim["statement"]]
     return rule(context.instance, claim, path)
 
 

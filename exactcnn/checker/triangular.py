@@ -4,6 +4,7 @@ With NumPy at hand large instances take its exact float64 products (every partia
 2^53); without it, or for small ones, Python's integers do the same.
 """
 
+import os
 from collections.abc import Iterator
 from operator import mul
 from typing import Any
@@ -84,6 +85,8 @@ def _bytes(rows: Any) -> bool:
 
 
 def _numpy() -> Any:
+    # The products are many and small: threads inside them cost more than they bring.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         import numpy
     except ImportError:

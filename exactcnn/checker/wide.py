@@ -1,7 +1,8 @@
 """A x for Fiat-Shamir evidence about large F_k, with NumPy where it is installed (FORMAT.md, section 7).
 
 The same integers as in `features`, some thousand samples at a time.  Everything is a product or sum of integers in
-float64 of which every partial sum is below 2^53 in absolute value, hence exact in whatever order it is added up.
+float64 (float32) of which every partial sum is below 2^53 (2^24) in absolute value, hence exact in whatever order
+it is added up.
 """
 
 from collections.abc import Iterator
@@ -50,16 +51,20 @@ class Products:
             or self.substitution["denominator"] % self.p == 0)
 
     def batches(self, vectors: list[list[int]]) -> Iterator[tuple[int, Any]]:
-        """(first row, array of A x mod p) in order."""
-        np, features, p = self.np, self.features, self.p
-        X = np.array(vectors, dtype=np.float64).T
-        widest = max(stage.layer.units for stage, _ in features.lower) if features.lower else 0
-        size = max(16, 2**22 // max(widest, len(features.data.rows[0]), 1024))
+        """(first row, array of A x mod p) in order.  Arrays of values are (units, samples)."""
+        np, features, p, table = self.np, self.features, self.p, self.table
+        widest = max([len(features.data.rows[0]), *(stage.layer.units for stage, _ in features.lower)])
+        size = max(16, 2**21 // max(widest, 1024))
         lower = [self.arrays(stage, range(stage.layer.units)) for stage, _ in features.lower]
-        top, table = self.arrays(self.top, self.units), self.table
-        common = features.content() if table is None else 1
-        if table is not None:  # exponents matter mod p - 1 only
-            top = [(gather, self.centred(W), self.centred(b) + self.reach, places) for gather, W, b, places in top]
+        top, common = self.arrays(self.top, self.units), features.content() if table is None else 1
+        X = np.array(vectors, dtype=np.float64)
+        form = np.float64
+        if table is not None:  # exponents matter mod p - 1 only; sums below 2^24 are exact in float32 as well
+            longest = max(places.stop - places.start for *_, places in top)
+            form = np.float32 if max(2 * self.reach, longest * p * p) < 2**24 else np.float64
+            table, X = table.astype(form), X.astype(form)
+            top = [(gather, self.centred(W).astype(form), (self.centred(b) + self.reach).astype(form), places)
+                   for gather, W, b, places in top]
         cost = len(self.units) * self.top.cost + sum(stage.layer.units * stage.cost for stage, _ in features.lower)
         features.budget.foresee(len(self.samples) * cost // 50, self.path)
         for first in range(0, len(self.samples), size):
@@ -68,17 +73,16 @@ class Products:
             state = self.inputs(chosen)
             for (stage, _), arrays in zip(features.lower, lower, strict=True):
                 state = self.apply(stage, arrays, state)
-            if table is not None:
-                state = self.centred(state)
-            padded = np.concatenate([state, np.zeros((len(chosen), 1))], axis=1)
-            total = np.zeros((len(chosen), X.shape[1]))
+            padded = self.padded(state if table is None else self.centred(state)).astype(form)
+            total = np.zeros((len(X), len(chosen)))
             for gather, W, b, places in top:
+                values = self.values(self.top, padded, gather, W, b)
                 if table is None:
-                    part = self.activate(self.top, self.values(self.top, padded, gather, W, b)) // common % p
+                    part = self.activate(self.top, values) // common % p
                 else:
-                    part = table[(padded[:, gather] @ W + b).astype(np.intp)]
-                total += part @ X[places]
-            yield first, total % p
+                    part = table[values.astype(np.intp)]
+                total += X[:, places] @ part
+            yield first, (total % p).T
 
     def inputs(self, chosen: list[int]) -> Any:
         np, data = self.np, self.features.data
@@ -87,25 +91,29 @@ class Products:
             flat = np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(len(rows), -1)  # type: ignore[arg-type]
         else:
             flat = np.array(rows)
-        return flat.astype(np.float64) * data.factor
+        return flat.T.astype(np.float64) * data.factor
+
+    def padded(self, state: Any) -> Any:
+        """With the 0 that padding neurons read at the end."""
+        return self.np.concatenate([state, self.np.zeros((1, state.shape[1]))])
 
     def arrays(self, stage: Stage, units: Any) -> list[Any]:
-        """For each patch: the units it reads, W (l, t), b (t,), and which of `units` these are."""
+        """For each patch: the units it reads, W (t, l), b (t, 1), and which of `units` these are."""
         np, found, place = self.np, list[Any](), 0
         if stage.name == "maxpool":
             return [([u for u in stage.patches[h] if u >= 0], None, None, slice(i, i + 1))
                     for i, h in enumerate(units)]
         for gather, pairs in stage.groups(units):
-            W = np.array([column for column, _ in pairs], dtype=np.float64).T
-            b = np.array([b for _, b in pairs], dtype=np.float64)
+            W = np.array([column for column, _ in pairs], dtype=np.float64)
+            b = np.array([[b] for _, b in pairs], dtype=np.float64)
             found.append((np.array(gather), W, b, slice(place, place + len(pairs))))
             place += len(pairs)
         return found
 
     def values(self, stage: Stage, padded: Any, gather: list[int], W: Any, b: Any) -> Any:
         if stage.name == "maxpool":
-            return padded[:, gather].max(axis=1, keepdims=True)
-        return padded[:, gather] @ W + b
+            return padded[gather].max(axis=0, keepdims=True)
+        return W @ padded[gather] + b
 
     def activate(self, stage: Stage, values: Any) -> Any:
         if stage.name == "relu":
@@ -118,9 +126,9 @@ class Products:
         return values
 
     def apply(self, stage: Stage, arrays: list[Any], state: Any) -> Any:
-        padded = self.np.concatenate([state, self.np.zeros((len(state), 1))], axis=1)
+        padded = self.padded(state)
         parts = [self.values(stage, padded, gather, W, b) for gather, W, b, _ in arrays]
-        return self.activate(stage, self.np.concatenate(parts, axis=1))
+        return self.activate(stage, self.np.concatenate(parts))
 
     def centred(self, values: Any) -> Any:
         """Mod p - 1, of absolute value at most (p - 1)/2."""

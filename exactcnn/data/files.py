@@ -13,7 +13,7 @@ from typing import Any
 
 from exactcnn.errors import MalformedError
 
-__all__ = ["LARGEST_FILE", "check_file", "load_json", "read_bytes", "within"]
+__all__ = ["LARGEST_FILE", "check_file", "load_json", "named", "read_bytes", "within"]
 
 # On disk and, separately, unpacked: 20 times MNIST.
 LARGEST_FILE = 1024**3
@@ -47,6 +47,16 @@ def read_bytes(path: Path, field: str, largest: int = LARGEST_FILE) -> bytes:
     if len(raw) > largest:
         raise MalformedError(field, f"at most {largest} bytes", "a file that grows")
     return raw
+
+
+def named(what: str, path: str | Path) -> str:
+    """``what`` and the file it is read from, on one line whatever the name holds.
+
+    >>> named("data", "train.csv"), named("data", "a" + chr(10) + "b.csv")
+    ('data train.csv', "data 'a\\\\nb.csv'")
+    """
+    text = str(path)
+    return f"{what} {text if text.isprintable() else ascii(text)}"
 
 
 def within(field: str, name: str) -> str:

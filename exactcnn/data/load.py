@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from exactcnn.data.digits import load_digits
-from exactcnn.data.files import check_file
+from exactcnn.data.files import check_file, named
 from exactcnn.data.idx import load_idx
 from exactcnn.data.samples import Samples
 from exactcnn.data.tables import load_csv, load_json_samples, load_npz
@@ -26,13 +26,13 @@ def load(
     samples: int | None = None,
     start: int = 0,
     scale: Fraction | int | None = None,
-    field: str = "data",
+    field: str | None = None,
 ) -> Samples:
     """The word ``digits``, or a path: .npz, .csv, .json, or IDX (..idx3-ubyte, .gz or not).
 
     ``samples`` of them (None: all) from number ``start`` on.  Nothing is rounded; pixels stay
     integers unless ``scale``, an exact rational, is given.  Raises MalformedError with one
-    sentence for anything else.
+    sentence for anything else; ``field`` names what is read in it (None: data and the path).
 
     >>> load("digits", samples=5, start=1, scale=Fraction(1, 16)).x
     RationalArray(shape=(5, 64), denominator=16)
@@ -41,6 +41,7 @@ def load(
         loaded = load_digits()
     else:
         path = Path(source)
+        field = named("data", source) if field is None else field
         check_file(path, field)
         loader = _LOADERS.get(path.suffix.lower(), load_idx if "idx" in path.name.lower() else None)
         if loader is None:

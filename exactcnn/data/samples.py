@@ -14,6 +14,7 @@ from math import prod
 import numpy as np
 
 from exactcnn.arithmetic.rationals import RationalArray
+from exactcnn.data.files import named
 from exactcnn.errors import MalformedError
 
 __all__ = ["FileOrigin", "Samples"]
@@ -52,14 +53,23 @@ class Samples:
     def __post_init__(self) -> None:
         x, y = self.x, self.targets
         if x.ndim != 2:
-            raise MalformedError("data.x", "one row of values for each sample", f"shape {x.shape}")
+            raise MalformedError(f"{self.field}.x", "one row of values for each sample", f"shape {x.shape}")
         if 0 in x.shape:
-            raise MalformedError("data.x", "at least one sample of at least one value", f"shape {x.shape}")
+            raise MalformedError(
+                f"{self.field}.x", "at least one sample of at least one value", f"shape {x.shape}"
+            )
         if self.sample_shape is not None and prod(self.sample_shape) != x.shape[1]:
-            raise MalformedError("data.x", f"samples of shape {self.sample_shape}", f"{x.shape[1]} values")
+            raise MalformedError(
+                f"{self.field}.x", f"samples of shape {self.sample_shape}", f"{x.shape[1]} values"
+            )
         if y is not None and (y.shape[:1] != x.shape[:1] or y.ndim > 2 or 0 in y.shape):
             expected = f"{x.shape[0]} targets, numbers or rows of numbers"
-            raise MalformedError("data.y", expected, f"shape {y.shape}")
+            raise MalformedError(f"{self.field}.y", expected, f"shape {y.shape}")
+
+    @property
+    def field(self) -> str:
+        """What messages call these samples: data, and where they come from if that is known."""
+        return "data" if self.source == "data" else named("data", self.source)
 
     @property
     def N(self) -> int:

@@ -27,7 +27,7 @@ class Instance:
             if d != self.network.input_size:
                 shape = " x ".join(map(str, self.network.input_shape))
                 raise MalformedError(
-                    "data",
+                    self.samples.field,
                     f"samples of {self.network.input_size} values, the network's input {shape}",
                     f"samples of {d} values",
                 )

@@ -59,7 +59,7 @@ class Model:
         axes, inner = ([n for n in shape if n > 1] for shape in (given, wanted))
         if axes != inner and len(axes) > 1 and len(inner) > 1:
             raise MalformedError(
-                "data.x",
+                f"{samples.field}.x",
                 f"samples of shape {tuple(wanted)}, the model's input, channels first (transpose the array)",
                 f"samples of shape {tuple(given)}",
             )

@@ -67,9 +67,9 @@ def targets_of(instance: Instance) -> RationalArray:
     MalformedError if there are no targets or they fit neither way.
     """
     samples, m = instance.need_samples(), instance.network.widths[-1]
-    y = samples.targets
+    y, field = samples.targets, f"{samples.field}.y"
     if y is None:
-        raise MalformedError("data.y", f"targets of {m} numbers for each sample", "no targets")
+        raise MalformedError(field, f"targets of {m} numbers for each sample", "no targets")
     if y.ndim == 2 and y.shape[1] == m:
         return y
     if m == 1 and y.ndim == 1:
@@ -81,7 +81,7 @@ def targets_of(instance: Instance) -> RationalArray:
     if y.ndim == 1:
         strange = next(v for v in y.to_fractions() if v.denominator != 1 or not 0 <= v < m)
         found = f"label {shown(strange, str)}"
-    raise MalformedError("data.y", f"{m} numbers for each sample, or labels 0 to {m - 1}", found)
+    raise MalformedError(field, f"{m} numbers for each sample, or labels 0 to {m - 1}", found)
 
 
 @dataclass(eq=False)

@@ -31,6 +31,7 @@ from exactcnn.progress import report
 __all__ = ["Enumeration", "enumerate_critical_points", "weights_at"]
 
 MOST_PARAMETERS = 8
+_LARGEST_END = 1e30  # its 8th power, a volume, is well inside float64
 _BATCH = 2048
 
 
@@ -150,8 +151,12 @@ def enumerate_critical_points(
     """
     if not low < high:
         raise MisuseError("box", "two numbers LO < HI", f"{low} and {high}")
-    if ridge < 0:
-        raise MisuseError("ridge", "a number that is not negative", str(ridge))
+    if max(abs(low), abs(high)) > _LARGEST_END:
+        raise MisuseError("box", f"two numbers between -{_LARGEST_END:g} and {_LARGEST_END:g}", "larger ones")
+    if most_boxes < 1:
+        raise MisuseError("most-boxes", "at least 1", most_boxes)
+    if not 0 <= ridge <= _LARGEST_END:
+        raise MisuseError("ridge", f"a number from 0 to {_LARGEST_END:g}", str(ridge))
     P = parameter_count(instance)
     if P > MOST_PARAMETERS:
         raise UndecidedError(

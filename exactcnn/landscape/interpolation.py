@@ -7,9 +7,9 @@ Write F = V / D with V integral, N x n, rank N.  Two solutions of F W = Y:
 * *least norm*: W = F^T (F F^T)^{-1} Y, which lies in the row space of F, so that any other solution
   differs from it by something orthogonal to it.
 
-Both are solved over Z by FLINT (Dixon's p-adic lifting where the size pays for it) and multiplied
-out, V W = D Y over Z, before they are returned.  With an output bias, [F, 1] may have rank N where
-F has rank N - 1: then a column of ones is appended and its coefficient is the bias.
+Both are solved over Z, by FLINT up to some 200 rows and by p-adic lifting on float64 products beyond
+(``linalg.dixon``), and multiplied out, V W = D Y over Z, before they are returned.  With an output bias, [F, 1] may
+have rank N where F has rank N - 1: then a column of ones is appended and its coefficient is the bias.
 
 Conventions.  Targets given as whole class labels 0 .. m-1, m >= 2, mean the rows of the unit matrix.
 Errors: UndecidedError where targets are absent or do not fit, and where V is singular or too large.
@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from exactcnn.arithmetic.integers import exact_matmul, scale
+from exactcnn.arithmetic.integers import exact_matmul, largest, scale
 from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.data.samples import Samples
 from exactcnn.errors import MisuseError, UndecidedError
@@ -42,6 +42,7 @@ __all__ = [
 
 # Bits of all numbers of a solution; FLINT takes about a second for 10^8 of them.
 _MOST_BITS = 2_000_000_000
+_LIFTED = 200  # from here on linalg.dixon is quicker than FLINT (measured: tests/benchmarks/interpolation.py)
 _SMALL_SYSTEM = 30  # below, elimination beats p-adic lifting
 
 
@@ -141,7 +142,7 @@ def _verified(
 ) -> OutputWeights:
     """W = X D / (denominator y), where V X = denominator Y_n is multiplied out here, Y = Y_n / y."""
     if not np.array_equal(_product(F.numerators, X), Y.numerators.astype(object) * denominator):
-        raise AssertionError("FLINT's solution does not solve the system")
+        raise AssertionError("the solution does not solve the system")
     if denominator < 0:
         X, denominator = -X, -denominator
     W = RationalArray.from_integers(scale(X, F.denominator), denominator * Y.denominator)
@@ -155,11 +156,15 @@ def _solve(A: np.ndarray, B: np.ndarray) -> tuple[np.ndarray, int]:
     """(X, d) with A X = d B over the integers, A square."""
     from flint import fmpq_mat
 
+    from exactcnn.linalg.dixon import LARGEST_ENTRY_BITS, solve_by_lifting
+
     order, m = A.shape[0], B.shape[1]
     size = max((abs(int(A.max())), abs(int(A.min()))))
     bits = order * (size.bit_length() + order.bit_length())  # Hadamard
     if bits * order * m > _MOST_BITS:
         raise UndecidedError(f"the solution would have {order * m} numbers of about {bits} bits")
+    if order >= _LIFTED and max((order * size).bit_length(), largest(B).bit_length()) <= LARGEST_ENTRY_BITS:
+        return solve_by_lifting(A, B)
     try:
         left, right = _fmpz(A), _fmpz(B)
         if order < _SMALL_SYSTEM:

@@ -2,9 +2,10 @@
 
 The matrix is a C-ordered float array of centred residues (``float_modular``), overwritten.  Panel by panel
 (``modular_panel``): U12 = L11^-1 A12 and A22 <- A22 - L21 U12, by strips of rows that stay in cache between product
-and reduction.  The pivot columns are the lexicographically first independent ones.
+and reduction; the next panel is factored beside that.  The pivot columns are the lexicographically first independent
+ones.
 Floor: 2/3 N^3 operations for a square matrix.  Memory: the matrix itself, one transposed panel and for each thread a
-strip of 256 rows.  The factors are not kept; ``streamed_lu`` keeps them.
+strip of 512 rows.  The factors are not kept; ``streamed_lu`` keeps them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from exactcnn.progress import report
 
 __all__ = ["centred_residues", "float_type", "pivots_mod_p"]
 
-_STRIP = 256
+_STRIP = 512
 
 
 def float_type(p: int) -> Any:
@@ -50,47 +51,65 @@ class _Elimination:
 
     def run(self) -> None:
         m, n = self.A.shape
-        first, rank = 0, 0
         width = min(panel_width(self.field.p, self.A.dtype), max(BASE, -(-(min(m, n) // 8) // BASE) * BASE))
-        while first < n and rank < m:
-            report("elimination", rank, min(m, n))
-            last = min(first + width, n)
-            rank += self._panel(first, last, rank)
-            first = last
-
-    def _panel(self, first: int, last: int, rank: int) -> int:
-        """One panel: its factorisation, the swaps elsewhere, and the update of what lies to the right."""
-        A = self.A
-        P = np.ascontiguousarray(A[rank:, first:last].T)
+        first, last = 0, min(width, n)
+        P = self._panel(0, first, last)
         found = PanelFactors(P, self.field, self.workers)
-        pivots, k = found.pivots, len(found.pivots)
-        self.columns += [first + c for c in pivots]
-        for place, source in enumerate(found.swaps):
+        while True:
+            report("elimination", len(self.columns), min(m, n))
+            rank, k = len(self.columns), len(found.pivots)
+            self.columns += [first + c for c in found.pivots]
+            self._swap(found.swaps, rank, last)
+            first, last = last, min(last + width, n)
+            if first == n or rank + k == m:
+                return
+            P, found = self._step(P, found, rank, first, last)
+
+    def _panel(self, rank: int, first: int, last: int) -> np.ndarray:
+        return np.ascontiguousarray(self.A[rank:, first:last].T)
+
+    def _swap(self, swaps: list[int], rank: int, first: int) -> None:
+        """The swaps of a panel, in the columns from ``first`` on."""
+        for place, source in enumerate(swaps):
             if source != place:
                 a, b = rank + place, rank + source
                 self.order[[a, b]] = self.order[[b, a]]
-                A[[a, b], last:] = A[[b, a], last:]
-        if k and last < A.shape[1]:
-            self._update(P[pivots] if k < len(P) else P, found.inverse, k, rank, last)
-        return k
+                self.A[[a, b], first:] = self.A[[b, a], first:]
 
-    def _update(self, L: np.ndarray, inverse: np.ndarray, k: int, rank: int, last: int) -> None:
-        """A12 <- L11^-1 A12, A22 <- A22 - L21 A12; L (k, M) transposed."""
-        right = self.A[rank:, last:]
+    def _step(
+        self, P: np.ndarray, found: PanelFactors, rank: int, first: int, last: int
+    ) -> tuple[np.ndarray, PanelFactors]:
+        """A12 <- L11^-1 A12, A22 <- A22 - L21 A12, and the factors of the next panel, columns first..last-1.
+
+        The next panel is updated first and factored on one thread while the others update what lies right of it.
+        """
+        k, right = len(found.pivots), self.A[rank:, first:]
+        below, near = right[k:], last - first
+
+        def factor() -> tuple[np.ndarray, PanelFactors]:
+            panel = self._panel(rank + k, first, last)
+            return panel, PanelFactors(panel, self.field, Workers(1))
+
+        if not k:
+            return factor()
+        lower = (P[found.pivots] if k < len(P) else P)[:, k:]
         top = np.empty((k, right.shape[1]), dtype=self.A.dtype)
 
         def solve(start: int, end: int) -> None:
-            part = inverse @ right[:k, start:end]
+            part = found.inverse @ right[:k, start:end]
             reduce_in_place(part, *self.field)
             top[:, start:end] = part
 
         self.workers.each(solve, right.shape[1], max(_STRIP, -(-right.shape[1] // self.workers.threads)))
-        lower, below = L[:, k:], right[k:]
 
         def strip(start: int, end: int) -> None:
-            subtract(below[start:end], lower[:, start:end].T @ top, *self.field)
+            subtract(below[start:end, :near], lower[:, start:end].T @ top[:, :near], *self.field)
+
+        def rest(start: int, end: int) -> None:
+            subtract(below[start:end, near:], lower[:, start:end].T @ top[:, near:], *self.field)
 
         self.workers.each(strip, len(below), _STRIP)
+        return self.workers.beside(factor, rest, len(below) if near < right.shape[1] else 0, _STRIP)
 
 
 def pivots_mod_p(A: np.ndarray, p: int) -> tuple[list[int], list[int]]:

@@ -14,11 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from exactcnn.linalg.float_modular import eliminate, inner_length, reduce_in_place, subtract
+
+Result = TypeVar("Result")
 
 __all__ = ["BASE", "Field", "PanelFactors", "Workers", "panel_width", "workers"]
 
@@ -58,6 +60,17 @@ class Workers:
                 work(start, end)
         else:
             list(self.pool.map(lambda part: work(*part), parts))
+
+    def beside(
+        self, task: Callable[[], Result], work: Callable[[int, int], None], size: int, step: int
+    ) -> Result:
+        """task() on one thread while the others, and then it too, do the strips of ``each``."""
+        if self.pool is None:
+            self.each(work, size, step)
+            return task()
+        running = self.pool.submit(task)
+        self.each(work, size, step)
+        return running.result()
 
 
 @contextmanager

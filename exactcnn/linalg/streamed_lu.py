@@ -14,7 +14,7 @@ N^3 / 2048 conversions from integers.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numba
 import numpy as np
@@ -23,7 +23,7 @@ from exactcnn.linalg.float_modular import inverse_mod, reduce_in_place, subtract
 from exactcnn.linalg.modular_lu import float_type
 from exactcnn.linalg.modular_panel import Field, PanelFactors, Workers, panel_width, workers
 
-__all__ = ["Panel", "Panels", "StreamedLU"]
+__all__ = ["Panel", "Panels", "StreamedLU", "small_type", "update"]
 
 _STRIP = 512
 
@@ -52,6 +52,24 @@ class Panels(Protocol):
     def save(self, number: int, offered: int, panel: Panel) -> None: ...
 
 
+def small_type(prime: int) -> Any:
+    """The shortest integers that hold centred residues."""
+    return next(t for t in (np.int8, np.int16, np.int32) if (prime - 1) // 2 <= np.iinfo(t).max)
+
+
+def update(B: np.ndarray, panel: Panel, field: Field, threads: Workers) -> None:
+    """Rows of U for the columns B, and B <- B - L21 U below them."""
+    top = panel.inverse @ B[panel.first : panel.last]
+    reduce_in_place(top, *field)
+    B[panel.first : panel.last] = top
+    below, L21 = B[panel.last :], panel.entries[panel.last :]
+
+    def strip(start: int, end: int) -> None:
+        subtract(below[start:end], L21[start:end].astype(B.dtype) @ top, *field)
+
+    threads.each(strip, len(below), _STRIP)
+
+
 class StreamedLU:
     """The decomposition of a matrix with m rows; ``offer`` columns, then ``solve``.
 
@@ -67,7 +85,7 @@ class StreamedLU:
         self.m, self.prime, self.keep = rows, prime, keep
         self.field = Field(prime, dtype)
         self.width = panel_width(prime, dtype)
-        self.small = next(t for t in (np.int8, np.int16, np.int32) if (prime - 1) // 2 <= np.iinfo(t).max)
+        self.small = small_type(prime)
         self.order = np.arange(rows)
         self.panels: list[Panel] = []
         self.offered = 0
@@ -109,7 +127,7 @@ class StreamedLU:
         with workers() as threads:
             B = np.take(B, self.order, axis=0) if self.panels else np.ascontiguousarray(B)
             for panel in self.panels:
-                self._update(B, panel, threads)
+                update(B, panel, self.field, threads)
             P = np.ascontiguousarray(B[first:].T)
             found = PanelFactors(P, self.field, threads)
         # The leading pivots of a panel are a panel, whatever rows were swapped for the others.
@@ -138,18 +156,6 @@ class StreamedLU:
                 for earlier in self.panels:
                     earlier.entries[pair] = earlier.entries[swapped]
 
-    def _update(self, B: np.ndarray, panel: Panel, threads: Workers) -> None:
-        """Rows of U for the columns B, and B <- B - L21 U below them."""
-        top = panel.inverse @ B[panel.first : panel.last]
-        reduce_in_place(top, *self.field)
-        B[panel.first : panel.last] = top
-        below, L21 = B[panel.last :], panel.entries[panel.last :]
-
-        def strip(start: int, end: int) -> None:
-            subtract(below[start:end], L21[start:end].astype(B.dtype) @ top, *self.field)
-
-        threads.each(strip, len(below), _STRIP)
-
     def centred(self, values: np.ndarray) -> np.ndarray:
         """Integers (a, b) as centred residues in floats."""
         reduced = values % self.prime
@@ -174,23 +180,35 @@ class StreamedLU:
                 subtract(y[start:end], panel.entries[start:end].astype(y.dtype) @ own, *self.field)
         for panel in reversed(self.panels):  # U x = y
             own = y[panel.first : panel.last]
-            _back_substitution(panel.entries[panel.first : panel.last].astype(np.int64), own, *self.field)
+            _solve_upper(panel.entries[panel.first : panel.last].astype(y.dtype), own, self.field)
             for start in range(0, panel.first, _STRIP):
                 end = min(start + _STRIP, panel.first)
                 subtract(y[start:end], panel.entries[start:end].astype(y.dtype) @ own, *self.field)
         return y[np.argsort(self._labels())].astype(np.int64) % self.prime
 
 
+def _solve_upper(U: np.ndarray, y: np.ndarray, field: Field) -> None:
+    """y <- U^-1 y mod p by halves: nearly all of it is one product."""
+    k = len(U)
+    if k <= 32:
+        _back_substitution(U, y, *field)
+        return
+    half = k // 2
+    _solve_upper(U[half:, half:], y[half:], field)
+    subtract(y[:half], U[:half, half:] @ y[half:], *field)
+    _solve_upper(U[:half, :half], y[:half], field)
+
+
 @numba.njit(cache=True, nogil=True)
 def _back_substitution(U, y, p, inverse, h):  # type: ignore[no-untyped-def]
-    """y <- U^-1 y mod p, the upper triangle of U (k, k) int64, y (k, t) centred floats."""
+    """y <- U^-1 y mod p, the upper triangle of U (k, k), y (k, t), centred floats."""
     k, t = y.shape
     modulus = np.int64(p)
     for i in range(k - 1, -1, -1):
-        unit = inverse_mod(U[i, i], modulus)
+        unit = inverse_mod(np.int64(U[i, i]), modulus)
         for c in range(t):
             total = np.int64(y[i, c])
             for j in range(i + 1, k):
-                total = (total - U[i, j] * np.int64(y[j, c])) % modulus
+                total = (total - np.int64(U[i, j]) * np.int64(y[j, c])) % modulus
             value = total * unit % modulus
             y[i, c] = value - modulus if value > h else value

@@ -209,7 +209,7 @@ def _build(
     if taken.x.shape[1] != built.input_size:
         shape = " x ".join(map(str, built.input_shape))
         raise MalformedError(
-            "data",
+            taken.field,
             f"samples of {built.input_size} values, the network's input {shape}",
             f"samples of {taken.x.shape[1]} values",
         )

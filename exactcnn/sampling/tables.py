@@ -71,6 +71,8 @@ def check_output(output: Path) -> None:
             raise MalformedError(field, "a file", "something else")
         if not output.parent.is_dir():
             raise MalformedError(field, "a file in a folder that exists", "no such folder")
+        if not os.access(output.parent, os.W_OK) or (output.exists() and not os.access(output, os.W_OK)):
+            raise MalformedError(field, "a file that can be written", "no permission to write it")
     except OSError as error:
         raise MalformedError(field, "a file that can be written", error.strerror or error) from None
     if suffix == ".parquet":

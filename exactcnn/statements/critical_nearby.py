@@ -15,6 +15,7 @@ from typing import Any
 from exactcnn.errors import UndecidedError
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.krawczyk import Enclosure, enclose_critical_point
+from exactcnn.linalg.singular_values import rounded_outwards
 from exactcnn.statements.finding import PROVED, UNDECIDED, Finding
 
 __all__ = ["decide_critical_nearby", "enclosing_floats", "nearby_finding", "wide_layer"]
@@ -50,15 +51,17 @@ def wide_layer(instance: Instance, layer: int | None) -> int | None:
 def nearby_finding(found: Enclosure, start: str = "the given weights") -> Finding:
     """The finding for an enclosure; ``start``: in words, what ``found.moved`` is the distance from."""
     low, high = enclosing_floats(*found.loss)
+    moved = enclosing_floats(found.moved, found.moved)[1]
+    distance = rounded_outwards(0.0, moved)[1]
     k = found.wide_layer
     summary: dict[str, Any] = {
         "kind": found.kind,
         "positive": found.inertia.positive,
         "negative": found.inertia.negative,
         "symmetries": [field.to_json() for field in found.symmetries],
-        "radius": float(found.box_radius),
-        "within": float(found.inner),
-        "moved": float(found.moved),
+        "radius": float(found.box_radius),  # a power of two
+        "within": enclosing_floats(found.inner, found.inner)[1],
+        "moved": moved,
         "loss": [low, high],
         "in_s_k": k,
         "smaller_loss_elsewhere": found.smaller is not None,
@@ -68,8 +71,9 @@ def nearby_finding(found: Enclosure, start: str = "the given weights") -> Findin
     member = "" if k is None else f" It lies in S_{k}."
     smaller = " Elsewhere the loss is smaller." if found.smaller is not None else ""
     reason = (
-        f"Exactly one critical point{up_to} within {float(found.box_radius):.3g} of a point {float(found.moved):.3g} "
-        f"from {start} (largest change of a parameter): a {found.kind} with loss in [{low}, {high}].{member}{smaller}"
+        f"Exactly one critical point{up_to} within {float(found.box_radius):.3g} of a point {distance:g} "
+        f"from {start} at most (largest change of a parameter): a {found.kind} with loss in [{low}, {high}]."
+        f"{member}{smaller}"
     )
     return Finding("critical-point-nearby", PROVED, reason, summary, found, k)
 

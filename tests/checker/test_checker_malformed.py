@@ -235,7 +235,11 @@ def test_wrong_values_everywhere():
                 with contextlib.suppress(KeyError, TypeError):
                     mutant = reseal(mutant)
             verdict = check_certificate(mutant, max_work=10**7)
-            assert verdict.outcome in ("VERIFIED", "REJECTED", "MALFORMED"), (path, value, verdict.reason)
+            assert verdict.outcome in ("VERIFIED", "REJECTED", "MALFORMED", "NOT CHECKED"), (
+                path,
+                value,
+                verdict.reason,
+            )
             assert len(verdict.reason) < 1000
             assert verdict.reason.isascii()
             assert verdict.reason.isprintable()
@@ -356,7 +360,7 @@ def test_absurd_layers(layer):
         *([] if filters == BIG else [shape]),
         generic("lemma-2.5", 4, 4 * filters, lower=1, low=minor([0], [0], filters=SEED_FILTERS)),
     ):
-        assert check_certificate(seal(case, claim)).outcome in ("MALFORMED", "REJECTED")
+        assert check_certificate(seal(case, claim)).outcome in ("MALFORMED", "NOT CHECKED", "REJECTED")
     assert time.monotonic() - began < 3
 
 
@@ -367,7 +371,7 @@ def test_absurd_inputs():
     """Attacks with astronomic extents, which only sizes may speak of."""
     case = instance(network([BIG, BIG, BIG], conv(1, kernel=[1, 1])))
     verdict = check_certificate(seal(case, generic("lemma-2.5", BIG, BIG, upper=BIG)))
-    assert verdict.outcome == "MALFORMED"
+    assert verdict.outcome == "NOT CHECKED"
     assert "--max-work" in verdict.reason
 
 
@@ -376,7 +380,7 @@ def test_squares_of_squares():
     layers = [dense(1, {"name": "square"}) for _ in range(2000)]
     case = instance(network([1], *layers), inline([[3]]), SEED)
     verdict = check_certificate(seal(case, rank(1, 1, lower=1, low=minor([0], [0]), layer=2000)))
-    assert verdict.outcome == "MALFORMED"
+    assert verdict.outcome == "NOT CHECKED"
     assert "needs" in verdict.reason
 
 
@@ -386,7 +390,7 @@ def test_too_much_work():
         network([50], dense(50, SIGMOID)), inline([[i * j for j in range(50)] for i in range(50)]), SEED
     )
     claim = rank(50, 50, upper=50, up={"kind": "right-kernel", "denominator": 256, "vectors": []})
-    assert check_certificate(seal(case, claim), max_work=10**4).outcome == "MALFORMED"
+    assert check_certificate(seal(case, claim), max_work=10**4).outcome == "NOT CHECKED"
     assert check_certificate(seal(case, claim), max_work=10**8).outcome == "VERIFIED"
 
 

@@ -172,7 +172,7 @@ def test_csv_decimals_quotes_spaces_and_byte_order_mark(tmp_path):
 def test_csv_whose_first_row_has_a_typo_is_not_taken_for_a_header(tmp_path):
     """A first row with one bad cell is an error, not a lost sample."""
     (tmp_path / "a.csv").write_text("1,2,x3\n4,5,6\n")
-    with pytest.raises(MalformedError, match=r"data\.x\[0\]\[2\]: .* found 'x3'"):
+    with pytest.raises(MalformedError, match=r"a\.csv\.x\[0\]\[2\]: .* found 'x3'"):
         load(tmp_path / "a.csv")
 
 

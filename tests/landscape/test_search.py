@@ -172,8 +172,29 @@ def test_at_given_weights(folder):
     )
     assert (code, record["findings"][0]["statement"]) == (1, "local-minimum")
     assert check_certificate(json.loads((folder / "c.json").read_text())).outcome == "VERIFIED"
-    code, record, _ = run(folder, "tiny.json", "--seed", "3")
-    assert (code, record["verdict"]) == (3, "undecided")
+    # A partial derivative is not 0: these weights are none, whether or not there is one near them.
+    for more in ([], ["--classify"]):
+        code, record, _ = run(folder, "tiny.json", "--seed", "3", *more)
+        assert (code, record["verdict"]) == (1, "refuted")
+        found = {entry["statement"]: entry["verdict"] for entry in record["findings"]}
+        assert (found["critical-point"], found["critical-point-nearby"]) == ("refuted", "undecided")
+        assert found.get("local-minimum", "refuted") == "refuted"
+
+
+@pytest.mark.parametrize("how", [["--enumerate"], ["--complex"], ["--search", "2"]])
+def test_points_are_enclosed(folder, how):
+    """w = 1/3 minimises (3 w - 1)^2 / 2, with loss 0: no float is 1/3, so the ends lie on both sides."""
+    (folder / "line.json").write_text(json.dumps({"input": [1], "layers": [NO_BIAS]}))
+    (folder / "points.json").write_text(json.dumps({"x": [[3], [0]], "y": [[1], [1]]}))
+    code, record, _ = run(folder, "line.json", *how)
+    assert code == (3 if how[0] == "--search" else 0)  # it is no bad minimum
+    assert record["points"]
+    for point in record["points"]:
+        ((low, high),) = point["parameters"]
+        assert Fraction(low) < Fraction(1, 3) < Fraction(high)
+        assert high - low < 1e-9
+        below, above = point["loss"]
+        assert Fraction(below) <= Fraction(1, 2) <= Fraction(above)
 
 
 @pytest.mark.parametrize(

@@ -127,8 +127,8 @@ BAD = [
     (["--samples", "5000"], "samples: expected a number from 1 to 1797"),
     (["--start", "1797"], "start: expected a sample number"),
     (["--scale", "x"], "scale: expected"),
-    (["--data", "missing.csv"], "data: expected a file that exists"),
-    (["--data", "narrow.csv"], "data: expected samples of 64 values"),
+    (["--data", "missing.csv"], "data missing.csv: expected a file that exists"),
+    (["--data", "narrow.csv"], "data narrow.csv: expected samples of 64 values"),
     (["--sweep", "width"], "sweep: expected one of width, N"),
     (["--sweep", "height=1"], "sweep: expected one of width, N"),
     (["--sweep", "width="], "sweep width: expected positive integers"),
@@ -205,6 +205,26 @@ def test_an_interruption_is_no_error(run, monkeypatch):
     assert code == 130
     assert "exactcnn sample s.json --draws 3 --json --resume" in err
     assert err == f"exactcnn: {json.loads(out)['error']}\n"
+
+
+def test_a_finished_table_is_not_lost(run):
+    """A second campaign does not replace the first table unasked; an interrupted one still goes on."""
+    assert run("sample", "s.json", "--draws", 3, "-o", "t.csv")[0] == 0
+    before = Path("t.csv").read_bytes()
+    for more in ([], ["--resume"]):
+        code, out, err = run("sample", "s.json", "--draws", 4, "-o", "t.csv", *more)
+        assert (code, out) == (2, "")
+        assert err == (
+            "exactcnn: output t.csv: expected a file that does not exist yet (-o names another, --force replaces "
+            "it), found one that does\n"
+        )
+        assert Path("t.csv").read_bytes() == before
+    Path("t.csv.parts").mkdir()  # what an interruption leaves at the very least
+    code, _, err = run("sample", "s.json", "--draws", 4, "-o", "t.csv", "--resume")
+    assert (code, "the journal of this very campaign" in err) == (2, True)
+    Path("t.csv.parts").rmdir()
+    assert run("sample", "s.json", "--draws", 4, "-o", "t.csv", "--force")[0] == 0
+    assert len(Path("t.csv").read_text().splitlines()) == 5
 
 
 def test_help(run):

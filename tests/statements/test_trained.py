@@ -12,7 +12,7 @@ from exactcnn.features.instance import Instance
 from exactcnn.network.spec import read_spec
 from exactcnn.network.weights import Weights
 from exactcnn.statements import decide
-from tests.benchmarks.train_wide import SPEC, train_numpy, train_torch
+from proofs_checks.train_wide import SPEC, train_numpy, train_torch
 
 
 @pytest.mark.parametrize("trainer", ["torch", "numpy"])

@@ -1,6 +1,6 @@
 """Train a wide CNN on digits with PyTorch (NumPy where there is none) and save its weights for --weights.
 
-    python -m tests.benchmarks.train_wide WEIGHTS.npz [samples] [filters] [steps] [refit]
+    python -m proofs_checks.train_wide WEIGHTS.npz [samples] [filters] [steps] [refit]
     exactcnn verify WEIGHTS.toml --samples N --scale 1/16 --weights WEIGHTS.npz --statement zero-loss-nearby
 
 The network is the embedded default (one sigmoid convolution 3 x 3, one bias for each filter here, as
@@ -37,7 +37,7 @@ units = 10
 
 def digits(samples: int) -> tuple[np.ndarray, np.ndarray]:
     """Images (N, 1, 8, 8) in [0, 1] and one-hot labels, from the file that exactcnn embeds."""
-    archive = np.load(Path(__file__).parents[2] / "exactcnn" / "data" / "digits.npz")
+    archive = np.load(Path(__file__).parents[1] / "exactcnn" / "data" / "digits.npz")
     x = archive["x"][:samples].reshape(-1, 1, 8, 8).astype(np.float32) / 16
     return x, np.eye(10, dtype=np.float32)[archive["y"][:samples].astype(int)]
 
@@ -114,9 +114,11 @@ def train_numpy(samples: int, filters: int, steps: int, refit: bool = False) -> 
 def main(arguments: list[str]) -> None:
     refit = "refit" in arguments
     arguments = [argument for argument in arguments if argument != "refit"]
+    if not 1 <= len(arguments) <= 4 or not arguments[0].endswith(".npz"):
+        sys.exit(__doc__)
     target = Path(arguments[0])
     samples, filters, steps = (int(v) for v in [*arguments[1:], *["200", "64", "500"][len(arguments) - 1 :]])
-    np.savez(target, **train(samples, filters, steps, refit))
+    np.savez(target, **train(samples, filters, steps, refit))  # type: ignore[arg-type]
     target.with_suffix(".toml").write_text(SPEC.format(filters=filters))
     print(f"{target} and {target.with_suffix('.toml')} written")
 
