@@ -24,12 +24,13 @@ from exactcnn.linalg.singular_enclosures import enclosed_singular_values
 from exactcnn.linalg.singular_values import rounded_outwards
 from exactcnn.progress import report
 
-__all__ = ["FLOATS", "FloatRank", "float_rank", "floats_allowed", "floats_first"]
+__all__ = ["FLOATS", "FloatRank", "float_proofs", "float_rank", "floats_allowed", "floats_first"]
 
 FLOATS = "IEEE float64 arithmetic and a BLAS that multiplies classically"
 _MOST_ENTRIES = 400_000_000
 _MANY, _ENOUGH = 3, 2
-_allowed: ContextVar[bool] = ContextVar("_allowed", default=False)
+# None: not allowed; else the proofs made so far, so that statements can say what they rest on.
+_proofs: ContextVar[list[FloatRank] | None] = ContextVar("_proofs", default=None)
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,20 @@ class FloatRank:
 @contextmanager
 def floats_first(allowed: bool = True) -> Iterator[None]:
     """Inside, statements at given weights may prove rank F_k = N by floats."""
-    token = _allowed.set(allowed)
+    token = _proofs.set([] if allowed else None)
     try:
         yield
     finally:
-        _allowed.reset(token)
+        _proofs.reset(token)
 
 
 def floats_allowed() -> bool:
-    return _allowed.get()
+    return _proofs.get() is not None
+
+
+def float_proofs() -> int:
+    """How many proofs by floats were made inside ``floats_first``."""
+    return len(_proofs.get() or ())
 
 
 def float_rank(instance: Instance, k: int) -> FloatRank:
@@ -96,4 +102,8 @@ def float_rank(instance: Instance, k: int) -> FloatRank:
         raise UndecidedError(f"float64 does not tell sigma_min(F_{k}) from 0")
     whole = positions is None
     smallest = found.smallest if whole else (found.smallest[0], inf)
-    return FloatRank(N, smallest, found.largest if whole else (found.largest[0], inf), columns)
+    proof = FloatRank(N, smallest, found.largest if whole else (found.largest[0], inf), columns)
+    made = _proofs.get()
+    if made is not None:
+        made.append(proof)
+    return proof

@@ -117,6 +117,13 @@ def test_no_certificate():
         (almost,) = decide("theorem-3.5", inst)
         structure = decide("structure", inst)
     assert all(f.verdict == "proved" for f in (rank, s_k, corollary, theorem, almost))
+    for finding in (s_k, corollary):
+        assert finding.reason.endswith(
+            "(it rests on IEEE float64 arithmetic and a BLAS that multiplies classically)."
+        )
+        assert finding.summary["rank_by"] == "float-bounds"
+    for finding in (theorem, almost, *structure, *decide("s-k", inst)):
+        assert "float64" not in finding.reason
     with pytest.raises(UndecidedError, match="none of the findings"):
         make_certificate(inst, [rank, s_k, corollary])
     certificate = make_certificate(inst, [rank, s_k, corollary, theorem, almost, *structure])
