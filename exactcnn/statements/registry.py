@@ -260,4 +260,6 @@ def decide(statement: str, instance: Instance, layer: int | None = None) -> list
     if statement == "rank" or float_proofs() == before:
         return found
     note = f" That rank F_k = N is proved by float64 with proved bounds (it rests on {FLOATS})."
-    return [replace(f, reason=f.reason + note, summary={**f.summary, "rank_by": "float-bounds"}) for f in found]
+    return [
+        replace(f, reason=f.reason + note, summary={**f.summary, "rank_by": "float-bounds"}) for f in found
+    ]
