@@ -18,6 +18,7 @@ from exactcnn.interop.model import Model
 from exactcnn.network.network import Network
 from exactcnn.network.weights import DEFAULT_BITS, Weights
 from exactcnn.statements import STATEMENTS, Finding, decide, worst_verdict
+from exactcnn.statements.float_rank import floats_first
 
 __all__ = ["Result", "certificate_outcome", "default_network", "samples", "verify"]
 
@@ -89,6 +90,7 @@ def verify(
     distribution: str = "uniform",
     statements: str | Sequence[str] = ("rank",),
     layer: int | None = None,
+    fast: bool = False,
 ) -> Result:
     """Decide ``statements`` about a network, data and weights; with nothing given, the
     embedded network on the embedded digits.
@@ -97,7 +99,8 @@ def verify(
     path of a spec or ONNX file.  ``data``: Samples, an array, nested lists, the path of a data file, or None
     (digits).  ``weights``: Weights, a file, or None for weights of ``bits`` bits drawn from ``seed`` by
     ``distribution`` ("uniform", "gaussian", "he", "sparse:1/4", "integer:3").  ``layer``: k, or None for each
-    statement's own choice.
+    statement's own choice.  ``fast``: rank F_k = N at given weights may be proved by float64 with proved error
+    bounds, which no certificate holds; where that does not decide, the exact routes follow.
     Raises MalformedError or MisuseError (both ValueError) for bad input.
     """
     from exactcnn.data import load, load_digits
@@ -125,7 +128,8 @@ def verify(
     for name in statements:
         if name not in STATEMENTS:
             raise MisuseError("statement", f"one of {', '.join(STATEMENTS)}", repr(name))
-    found = [finding for name in statements for finding in decide(name, instance, layer)]
+    with floats_first(fast):
+        found = [finding for name in statements for finding in decide(name, instance, layer)]
     return Result(instance, tuple(found), notes)
 
 

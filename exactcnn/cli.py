@@ -140,6 +140,14 @@ def verify(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with what an interrupted run kept.")
     ] = False,
+    fast: Annotated[
+        bool,
+        typer.Option(
+            "--fast",
+            help="Prove rank by float64 with proved error bounds where that does; no certificate holds it. Where it "
+            "does not, the exact routes follow.",
+        ),
+    ] = False,
     save_weights: Annotated[
         Path | None,
         typer.Option(
@@ -166,6 +174,7 @@ def verify(
     from exactcnn.errors import MalformedError
     from exactcnn.linalg.checkpoint import checkpointing
     from exactcnn.statements import worst_verdict
+    from exactcnn.statements.float_rank import floats_first
 
     asked = _statements(statement)
     if certificate is not None:
@@ -198,7 +207,7 @@ def verify(
     with resumable(
         lambda: f"finished parts are in {kept.directory}" if kept and kept.begun else None, as_json
     ):
-        with checkpointing(kept):
+        with checkpointing(kept), floats_first(fast):
             found = _decide(instance, asked, layer, prime)
         if certificate is not None:
             written = write_certificate_file(instance, found, certificate)

@@ -721,3 +721,17 @@ def test_the_command_to_check_can_be_pasted(run, tmp_path):
     command = shlex.split(line.removeprefix("check it:"))
     assert command == ["exactcnn", "check", name]
     assert run(*command[1:]).code == 0
+
+
+def test_fast(run):
+    """--fast: float bounds in the evidence, no certificate for them, and without it nothing of the kind."""
+    found = run("verify", "softplus.toml", "--data", "d.csv", "--fast", "--json", "--certificate", "c.json")
+    finding = found.json["findings"][0]
+    assert found.code == 0
+    assert finding["evidence"]["kind"] == "float-bounds"
+    assert finding["evidence"]["sigma_min"][0] > 0
+    assert found.json["certificate"] is None
+    assert "no certificate written" in found.err
+    assert not Path("c.json").exists()
+    slow = run("verify", "softplus.toml", "--data", "d.csv", "--json").json["findings"][0]
+    assert "kind" not in slow["evidence"]

@@ -45,6 +45,7 @@ from exactcnn.statements.composite import Composite
 from exactcnn.statements.critical_point import ExactPoint
 from exactcnn.statements.extension_b import GenericData
 from exactcnn.statements.finding import Finding
+from exactcnn.statements.float_rank import FloatRank
 from exactcnn.statements.local_minimum import LocalMinimum
 from exactcnn.statements.rank import RankEvidenceOfLayer
 
@@ -153,6 +154,8 @@ def _claim(evidence: object, finding: Finding, instance: Instance) -> Claim | No
 @_claim.register
 def _(evidence: RankEvidenceOfLayer, finding: Finding, instance: Instance) -> Claim | None:
     if evidence.lower == 0 and evidence.upper_rule is None:
+        return None
+    if isinstance(evidence.minor, FloatRank):  # float bounds cannot be repeated by integers alone
         return None
     lower: dict[str, Any] | None = None
     residues: MinorResidues | None = None

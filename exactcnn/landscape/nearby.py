@@ -27,10 +27,11 @@ from exactcnn.arithmetic.enclosures import Enclosure, affine, enclose
 from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.errors import UndecidedError
 from exactcnn.features.balls import feature_balls, fixed_point_places, verified_minor
+from exactcnn.features.enclosures import feature_enclosure
 from exactcnn.features.instance import Instance
-from exactcnn.landscape.float_features import feature_enclosure, norm_bounds, output_residual
+from exactcnn.landscape.float_features import norm_bounds, output_residual, smallest_singular_value
 from exactcnn.landscape.interpolation import target_matrix
-from exactcnn.linalg.singular_values import float_enclosure, smallest_singular_values
+from exactcnn.linalg.singular_values import float_enclosure
 from exactcnn.linalg.verified_inverse import VerifiedInverse
 
 __all__ = ["Nearby", "RightInverse", "nearby_by_balls", "nearby_by_floats", "suits_balls"]
@@ -93,7 +94,7 @@ def nearby_by_floats(instance: Instance) -> Nearby:
     W = enclose(entry.W.numerators, entry.W.denominator)
     r = output_residual(F, W, entry.b, Y)
     low, high = norm_bounds(r)
-    sigma = _sigma(F)
+    sigma = smallest_singular_value(F)
     if not sigma[0] > 0 or not np.isfinite(high):
         raise UndecidedError(f"float64 does not prove sigma_min(F_{k}) > 0")
     distance = Fraction(high) / Fraction(sigma[0])
@@ -101,11 +102,6 @@ def nearby_by_floats(instance: Instance) -> Nearby:
     bound = _loss_bound(F, r, sigma)
     weight_norm = norm_bounds(W)[0]
     return Nearby(k, instance.N, F.mid.shape[1], Y, loss, distance, sigma, bound, weight_norm, None)
-
-
-def _sigma(F: Enclosure) -> tuple[float, float]:
-    low, high = smallest_singular_values(Enclosure(F.mid[None], F.rad[None]))
-    return float(low[0]), float(high[0])
 
 
 def _loss_bound(F: Enclosure, r: Enclosure, sigma: tuple[float, float]) -> float | None:
@@ -150,7 +146,7 @@ def nearby_by_balls(instance: Instance) -> Nearby:
         bound = _above(distance * (1 + arb(2) ** -32) + arb(2) ** -50)
         spread = loss.upper() * arb(2) ** -32 + arb(2) ** -50
         ends = max(Fraction(0), -_above(-(loss.lower() - spread))), _above(loss.upper() + spread)
-    sigma = _sigma(F_float)
+    sigma = smallest_singular_value(F_float)
     from_gradient = _loss_bound(F_float, float_enclosure(r), sigma)
     norm = norm_bounds(enclose(entry.W.numerators, entry.W.denominator))[0]
     return Nearby(k, instance.N, len(balls[0]), Y, ends, bound, sigma, from_gradient, norm, inverse)

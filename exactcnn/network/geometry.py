@@ -85,6 +85,10 @@ class Patches:
     def padded(self) -> bool:
         return not bool(self.real.all())
 
+    def at(self, positions: np.ndarray) -> Patches:
+        """The patches at some positions only."""
+        return Patches(self.indices[positions], self.neurons)
+
     def gather(self, values: np.ndarray) -> np.ndarray:
         """Patch values, shape (N, P, l), of layer values (N, n); padding neurons are 0."""
         if not self.padded:

@@ -4,7 +4,7 @@ Lower bound: a minor that does not vanish mod p, in Q or in Q(u), or for activat
 a field one that is non-singular by ball arithmetic and a verified inverse.  Upper bound: counting
 (width, equal samples, positions with few patch values), then kernel vectors.  Proved needs
 the lower bound to reach N, refuted the upper bound to stay below N; both bounds are in the
-evidence either way.
+evidence either way.  Inside ``floats_first`` float64 with proved bounds is tried before.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from exactcnn.features.minors import FeatureMinor, feature_minor
 from exactcnn.features.relations import feature_kernel
 from exactcnn.linalg.evidence import Kernel
 from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding
+from exactcnn.statements.float_rank import FloatRank, float_rank, floats_allowed
 
 __all__ = ["RankEvidenceOfLayer", "decide_rank"]
 
@@ -38,7 +39,7 @@ class RankEvidenceOfLayer:
     width: int
     lower: int
     upper: int
-    minor: FeatureMinor | VerifiedMinor | None
+    minor: FeatureMinor | VerifiedMinor | FloatRank | None
     upper_rule: CountingBound | Kernel | None
     denominator: int | None
 
@@ -49,15 +50,28 @@ class RankEvidenceOfLayer:
         return REFUTED if self.upper < self.samples else UNDECIDED
 
 
-def decide_rank(instance: Instance, k: int, prime: int | None = None) -> Finding:
-    """The finding `rank` for layer k, with the best bounds found on both sides."""
+def decide_rank(
+    instance: Instance, k: int, prime: int | None = None, *, certifiable: bool = False
+) -> Finding:
+    """The finding `rank` for layer k, with the best bounds found on both sides.
+
+    ``certifiable``: by the routes a certificate repeats, even inside ``floats_first``.
+    """
     N, width = instance.N, instance.network.layer(k).width
     counting = counting_bounds(instance.network, instance.need_samples(), k)[0]
     upper: int = min(N, counting.bound)
     rule: CountingBound | Kernel | None = counting if upper < N else None
     minor: FeatureMinor | VerifiedMinor | None = None
     denominator: int | None = None
-    obstacle = ""
+    obstacle = note = ""
+    if upper == N and floats_allowed() and not certifiable:
+        try:
+            by_floats = float_rank(instance, k)
+        except UndecidedError as error:
+            note = f" {str(error)[0].upper()}{str(error)[1:]}; the exact routes were asked."
+        else:
+            evidence = RankEvidenceOfLayer(k, N, width, N, N, by_floats, None, None)
+            return Finding("rank", PROVED, _reason(evidence, ""), _summary(evidence), evidence, k)
     try:
         features = FeatureMatrix(instance, k)
         minor = found = feature_minor(features, prime, enough=upper)
@@ -72,7 +86,8 @@ def decide_rank(instance: Instance, k: int, prime: int | None = None) -> Finding
     evidence = RankEvidenceOfLayer(
         k, N, width, 0 if minor is None else minor.rank, upper, minor, rule, denominator
     )
-    return Finding("rank", evidence.verdict, _reason(evidence, obstacle), _summary(evidence), evidence, k)
+    reason = _reason(evidence, obstacle) + note
+    return Finding("rank", evidence.verdict, reason, _summary(evidence), evidence, k)
 
 
 def _by_balls(instance: Instance, k: int) -> VerifiedMinor | None:
@@ -87,9 +102,10 @@ def _reason(evidence: RankEvidenceOfLayer, obstacle: str) -> str:
     size = f"F_{k} ({N} x {evidence.width})"
     if evidence.verdict == PROVED:
         assert evidence.minor is not None
+        proof = "" if isinstance(evidence.minor, FloatRank) else f"a minor of size {N} "
         return (
             f"{size} has rank {N}: the features of all {N} samples are linearly independent over R; "
-            f"a minor of size {N} {evidence.minor.how}."
+            f"{proof}{evidence.minor.how}."
         )
     if evidence.verdict == REFUTED:
         rule = evidence.upper_rule
@@ -129,4 +145,5 @@ def _summary(evidence: RankEvidenceOfLayer) -> dict[str, object]:
         else rule.kind
         if isinstance(rule, CountingBound)
         else f"{rule.side}-kernel",
+        **(evidence.minor.summary() if isinstance(evidence.minor, FloatRank) else {}),
     }

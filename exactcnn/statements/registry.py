@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exactcnn.errors import MisuseError
 from exactcnn.features.instance import Instance
@@ -19,6 +19,7 @@ from exactcnn.statements.extension_a import decide_extension_a
 from exactcnn.statements.extension_b import decide_extension_b
 from exactcnn.statements.extension_c import decide_extension_c
 from exactcnn.statements.finding import Finding
+from exactcnn.statements.float_rank import FLOATS, float_proofs
 from exactcnn.statements.lemma_4_2 import decide_lemma_4_2
 from exactcnn.statements.lemma_4_3 import decide_lemma_4_3
 from exactcnn.statements.lifted_rank import decide_lifted_rank
@@ -254,4 +255,11 @@ def decide(statement: str, instance: Instance, layer: int | None = None) -> list
         raise MisuseError("statement", f"one of {', '.join(STATEMENTS)}", repr(statement))
     if layer is not None:
         instance.network.layer(layer)  # range check with its own sentence
-    return STATEMENTS[statement].decide(instance, layer)
+    before = float_proofs()
+    found = STATEMENTS[statement].decide(instance, layer)
+    if statement == "rank" or float_proofs() == before:
+        return found
+    note = f" That rank F_k = N is proved by float64 with proved bounds (it rests on {FLOATS})."
+    return [
+        replace(f, reason=f.reason + note, summary={**f.summary, "rank_by": "float-bounds"}) for f in found
+    ]

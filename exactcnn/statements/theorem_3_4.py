@@ -61,7 +61,7 @@ def decide_theorem_3_4(instance: Instance, k: int) -> Finding:
                 return finding(REFUTED, reason, "assumption-2.4", [lifted])
     for route, weights in _candidates(instance, k):
         chosen = Instance(network, instance.samples, weights)
-        found = decide_rank(chosen, k)
+        found = decide_rank(chosen, k, certifiable=True)
         if found.verdict != PROVED:
             continue
         parts = [found, *(lifted_rank_finding(chosen, layer.index) for layer in layers)]

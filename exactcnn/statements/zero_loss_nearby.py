@@ -50,7 +50,7 @@ def decide_zero_loss_nearby(instance: Instance, layer: int | None = None) -> Fin
     if found.inverse is not None:
         return Finding(name, PROVED, _reason(found), _summary(found), found, k)
     # The certificate of what is too large for balls: the rank, where it has one.
-    rank = decide_rank(instance, k)
+    rank = decide_rank(instance, k, certifiable=True)
     note = " The distance rests on float64 with proved bounds and is in no certificate; rank F_k = N is, "
     note += "as its own claim." if rank.verdict == PROVED else "where it is proved exactly; here it is not."
     evidence = rank.evidence if rank.verdict == PROVED else None
@@ -92,7 +92,7 @@ def _deep(instance: Instance, k: int) -> Finding:
         "sigma_min": list(rounded_outwards(*found.sigma)),
         "route": "Newton-Kantorovich",
     }
-    rank = decide_rank(instance, k)
+    rank = decide_rank(instance, k, certifiable=True)
     note = " It is in no certificate; rank F_k = N is, as its own claim." if rank.verdict == PROVED else ""
     reason = (
         f"The loss is in [{low:g}, {high:g}]; a global minimum with zero loss, exactly, lies within {distance:g} of "

@@ -32,9 +32,10 @@ from sympy.polys.matrices import DomainMatrix
 
 import exactcnn
 from exactcnn.api import default_network
+from exactcnn.features.enclosures import feature_enclosure
 from exactcnn.features.instance import Instance
 from exactcnn.features.matrix import FeatureMatrix
-from exactcnn.landscape.float_features import certified_solution, feature_enclosure
+from exactcnn.landscape.float_features import certified_solution
 from exactcnn.landscape.interpolation import least_norm_solution, sparse_solution, target_matrix
 from exactcnn.linalg.modular_rank import rank_mod_p
 from exactcnn.network.weights import Weights

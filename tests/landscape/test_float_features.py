@@ -4,56 +4,19 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from flint import arb, ctx
 
 import exactcnn
+from exactcnn.api import default_network
 from exactcnn.arithmetic.enclosures import Enclosure, enclose
 from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.errors import UndecidedError
-from exactcnn.features.balls import feature_balls
+from exactcnn.features.enclosures import feature_enclosure
 from exactcnn.features.forward import LayerValues
 from exactcnn.features.instance import Instance
-from exactcnn.landscape.float_features import certified_solution, feature_enclosure, norm_bounds
+from exactcnn.landscape.float_features import certified_solution, norm_bounds
 from exactcnn.landscape.interpolation import least_norm_solution, target_matrix
 from exactcnn.network.weights import Weights
-from tests.statements.instances import conv, instance, network, random_rows, rng
-
-KINDS = [
-    "relu",
-    {"name": "leaky_relu", "slope": "1/3"},
-    "identity",
-    "square",
-    "sigmoid",
-    "tanh",
-    "silu",
-    "elu",
-    "gaussian",
-]
-
-
-@pytest.mark.parametrize("top", KINDS, ids=str)
-@pytest.mark.parametrize("below", KINDS, ids=str)
-def test_enclosures_contain_the_features(below, top):
-    """Two layers with pooling and padding between: every ball of 200 bits lies in the float enclosure."""
-    net = network(
-        [1, 4, 4],
-        conv(3, below, kernel=2, padding=1, bias="filter"),
-        {"kind": "maxpool", "kernel": 2, "padding": 1},
-        conv(3, top, kernel=2),
-    )
-    inst = instance(net, random_rows(rng(3), 5, 16, -3, 3))
-    F = feature_enclosure(inst, 3)
-    assert (F.rad <= 1e-9 * (1 + np.abs(F.mid))).all()
-    with ctx.workprec(200):
-        for i, row in enumerate(feature_balls(inst, 3, 200)):
-            for j, ball in enumerate(row):
-                assert abs(ball - arb(F.mid[i, j])) <= arb(F.rad[i, j])
-
-
-def test_other_activations_are_refused():
-    inst = instance(network([2], conv(2, "softplus", kernel=1)), [[1, 2]])
-    with pytest.raises(UndecidedError, match="softplus"):
-        feature_enclosure(inst, 1)
+from tests.statements.instances import random_rows, rng
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -92,7 +55,7 @@ def test_norms():
 
 def test_a_hundred_digits():
     """The embedded network on 100 images: an exact interpolation within 1e-9 of floats."""
-    net, data = exactcnn.api.default_network(), exactcnn.load_data("digits", samples=100)
+    net, data = default_network(), exactcnn.load_data("digits", samples=100)
     inst = Instance(net, data, Weights.from_seed(net, 0))
     found = certified_solution(feature_enclosure(inst, 1), target_matrix(data, 10))
     assert found.distance < 1e-9

@@ -1,0 +1,162 @@
+"""Floor 3: F_k in float64 enclosures, for sizes where nothing exact or in balls is affordable.
+
+All bounds are those of ``arithmetic.enclosures``, ``arithmetic.exponentials`` and
+``arithmetic.elementary``; no tolerance enters.
+
+Activations: relu and leaky relu are 1-Lipschitz (on a ball that lies on one side the function is
+linear), the maximum of a pool moves by at most the largest radius in it, the other built-in ones
+have their own enclosures.  A user's expression is not known here: UndecidedError.
+
+Samples do not meet before the wide layer, so they pass through all layers in blocks, and only
+what is asked for is ever held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+import numpy as np
+
+from exactcnn.arithmetic import enclosures
+from exactcnn.arithmetic.elementary import ELEMENTARY, elementary_feature
+from exactcnn.arithmetic.enclosures import Enclosure, affine, enclose
+from exactcnn.arithmetic.exponentials import EXPONENTIALS, exponential_feature
+from exactcnn.errors import UndecidedError
+from exactcnn.features.instance import Instance
+from exactcnn.network.layers import Layer
+from exactcnn.progress import report
+
+__all__ = ["feature_blocks", "feature_enclosure", "spread_positions"]
+
+_BLOCK_ENTRIES = 4_000_000
+_MOST_ENTRIES = 100_000_000
+_CACHED = 1 << 15
+_GOLDEN = 0.6180339887
+
+
+def feature_enclosure(instance: Instance, k: int) -> Enclosure:
+    """F_k (N, n_k) as floats with radii; UndecidedError for an activation not known here, or for the size."""
+    network = instance.network
+    if instance.N * max(network.widths[: k + 1]) > _MOST_ENTRIES:
+        raise UndecidedError(f"F_{k} is too large for float64 enclosures")
+    width = network.layer(k).width
+    mid, rad = np.empty((instance.N, width)), np.empty((instance.N, width))
+    for rows, block in feature_blocks(instance, k):
+        mid[rows], rad[rows] = block.mid, block.rad
+    return Enclosure(mid, rad)
+
+
+def spread_positions(layer: Layer, columns: int) -> np.ndarray | None:
+    """Patch positions, spread over the layer, that have at least ``columns`` units; None where all are needed."""
+    P = layer.patch_count
+    wanted = -(-columns // layer.filters)
+    if wanted >= P:
+        return None
+    stride = next(s for s in range(max(1, int(_GOLDEN * P)), P + 2) if np.gcd(s, P) == 1)
+    return np.sort(np.arange(wanted) * stride % P)
+
+
+def feature_blocks(
+    instance: Instance, k: int, positions: np.ndarray | None = None
+) -> Iterator[tuple[slice, Enclosure]]:
+    """(rows, enclosure of these rows of F_k), at ``positions`` of layer k only if given, each with its T units.
+
+    UndecidedError for an activation not known here.
+    """
+    layers, x = instance.network.layers[:k], instance.need_samples().x
+    entries = {}
+    for layer in layers:
+        if layer.weight_shape is not None:
+            _require_known(layer)
+            entries[layer.index] = _weights(layer, instance, positions if layer.index == k else None)
+    busiest = max(layer.patch_count * layer.patch_size + layer.width for layer in layers)
+    step = max(1, _BLOCK_ENTRIES // busiest)
+    for start in range(0, instance.N, step):
+        report(f"enclosures of F_{k}", start, instance.N)
+        rows = slice(start, min(start + step, instance.N))
+        values = enclose(x.numerators[rows], x.denominator)
+        for layer in layers:
+            chosen = positions if layer.index == k else None
+            if layer.kind == "maxpool":
+                values = _pooled(layer, values, chosen)
+            else:
+                values = _activated(layer, _affine(layer, entries[layer.index], values, chosen))
+        yield rows, values
+
+
+def _require_known(layer: Layer) -> None:
+    activation = layer.activation
+    assert activation is not None
+    known = ("identity", "square", "relu", "leaky_relu", *EXPONENTIALS, *ELEMENTARY)
+    if activation.name not in known:
+        raise UndecidedError(
+            f"layer {layer.index} has activation {activation}, which float64 does not enclose"
+        )
+    alpha = dict(activation.parameters).get("alpha", Fraction(1))
+    if not Fraction(1, 2**100) < alpha < 2**100:
+        raise UndecidedError(f"layer {layer.index} has an alpha out of the range of the float64 enclosures")
+
+
+def _weights(layer: Layer, instance: Instance, positions: np.ndarray | None) -> tuple[Enclosure, Enclosure]:
+    entry, T = instance.need_weights()[layer.index], layer.filters
+    if not entry.rational:
+        raise UndecidedError(f"the weights of layer {layer.index} are not rational")
+    W = enclose(entry.W.numerators, entry.W.denominator)
+    if entry.b is None:
+        return W, Enclosure(np.zeros((1, T)), np.zeros((1, T)))
+    b = enclose(entry.b.numerators, entry.b.denominator)
+    mid, rad = b.mid.reshape(-1, T), b.rad.reshape(-1, T)
+    if positions is not None and mid.shape[0] > 1:
+        mid, rad = mid[positions], rad[positions]
+    return W, Enclosure(mid, rad)
+
+
+def _affine(
+    layer: Layer, weights: tuple[Enclosure, Enclosure], below: Enclosure, positions: np.ndarray | None
+) -> Enclosure:
+    patches = layer.patches if positions is None else layer.patches.at(positions)
+    gathered = Enclosure(patches.gather(below.mid), patches.gather(below.rad))
+    G = affine(gathered, *weights)
+    rows = below.mid.shape[0]
+    return Enclosure(G.mid.reshape(rows, -1), G.rad.reshape(rows, -1))
+
+
+def _activated(layer: Layer, G: Enclosure) -> Enclosure:
+    activation = layer.activation
+    assert activation is not None
+    parameters = dict(activation.parameters)
+    if activation.name == "identity":
+        return G
+    if activation.name == "square":
+        return enclosures.square(G)
+    if activation.name in ("relu", "leaky_relu"):
+        return _rectified(G, parameters.get("slope", Fraction(0)))
+    alpha = parameters.get("alpha", Fraction(1))
+    function = exponential_feature if activation.name in EXPONENTIALS else elementary_feature
+    result = Enclosure(np.empty_like(G.mid), np.empty_like(G.rad))
+    flat = [array.reshape(-1) for array in (G.mid, G.rad, result.mid, result.rad)]
+    for start in range(0, flat[0].size, _CACHED):  # some forty passes: in cache
+        part = slice(start, start + _CACHED)
+        found = function(activation.name, Enclosure(flat[0][part], flat[1][part]), alpha)
+        flat[2][part], flat[3][part] = found.mid, found.rad
+    return result
+
+
+def _rectified(G: Enclosure, slope: Fraction) -> Enclosure:
+    below = enclosures.scaled(G, slope)
+    active = G.mid >= 0
+    # Across the kink the chord has slope at most 1: the float on its own side, with the larger radius.
+    crossing = ~(G.positive() | G.negative())
+    rad = np.where(active, G.rad, below.rad)
+    rad = np.where(crossing, np.maximum(G.rad, below.rad), rad)
+    rad = np.where(crossing, (rad + G.rad) * (1 + 2.0**-50), rad)
+    return Enclosure(np.where(active, G.mid, below.mid), rad)
+
+
+def _pooled(layer: Layer, below: Enclosure, positions: np.ndarray | None) -> Enclosure:
+    """|max a - max b| <= max |a - b|; a padding place repeats the patch's first real neuron."""
+    patches = layer.patches if positions is None else layer.patches.at(positions)
+    first = patches.indices[np.arange(patches.count), patches.real.argmax(axis=1)]
+    places = np.where(patches.real, patches.indices, first[:, None])
+    return Enclosure(below.mid[:, places].max(axis=2), below.rad[:, places].max(axis=2))

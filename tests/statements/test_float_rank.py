@@ -1,0 +1,158 @@
+"""Rank by floats: only what the exact routes prove too, never a refutation, never a certificate."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import exactcnn
+from exactcnn.certificates import make_certificate
+from exactcnn.checker import check_certificate
+from exactcnn.errors import UndecidedError
+from exactcnn.features.balls import feature_balls
+from exactcnn.statements import decide
+from exactcnn.statements.float_rank import FloatRank, float_rank, floats_first
+from exactcnn.statements.rank import decide_rank
+from tests.statements.instances import conv, given, instance, network, random_rows, rng
+
+KINDS = ["relu", "sigmoid", "tanh", "silu", "elu", "gaussian", "identity", "square", "softplus", "gelu", "arctan",
+         "sigmoid2", {"name": "leaky_relu", "slope": "1/3"}]  # fmt: skip
+
+
+@pytest.mark.parametrize("activation", KINDS, ids=str)
+def test_agrees_with_the_exact_routes(activation):
+    """Random small networks, full and deficient: floats prove nothing that exact arithmetic refutes."""
+    r = rng(str(activation))
+    proved = refuted = 0
+    for trial in range(12):
+        net = network([4], conv(r.randint(1, 3), activation, kernel=2, bias=r.choice(["filter", "none"])))
+        rows = random_rows(r, r.randint(2, 6), 4, -2, 2)
+        inst = instance(net, rows, seed=trial)
+        exact = decide_rank(inst, 1)
+        with floats_first():
+            fast = decide_rank(inst, 1)
+        assert fast.verdict == exact.verdict
+        by_floats = isinstance(fast.evidence.minor, FloatRank)
+        assert not by_floats or exact.verdict == "proved"
+        proved += by_floats
+        refuted += exact.verdict == "refuted"
+    assert refuted
+    assert proved or activation in ("identity", "relu")
+
+
+def planted(gap):
+    """Identity features of five samples in R^5; the last sample is a combination of the others plus ``gap``."""
+    r = rng(1)
+    rows = random_rows(r, 4, 5, -3, 3)
+    last = [str(rows[0][j] - 2 * rows[1][j] + rows[3][j]) for j in range(5)]
+    last[2] = f"{int(last[2]) * 10**40 + round(gap * 10**40)}/{10**40}"
+    net = network([5], conv(5, "identity", kernel=5, bias="none"))
+    identity = [[int(i == j) for j in range(5)] for i in range(5)]
+    return instance(net, [*rows, last], given(net, (identity, None)))
+
+
+@pytest.mark.parametrize(
+    "gap, by_floats", [(1, True), (1e-8, True), (1e-17, False), (1e-30, False), (0, False)]
+)
+def test_nearly_deficient(gap, by_floats):
+    """Where float64 cannot tell, the exact route does, and says that floats were asked."""
+    with floats_first():
+        found = decide_rank(planted(gap), 1)
+    assert found.verdict == ("proved" if gap else "refuted")
+    assert isinstance(found.evidence.minor, FloatRank) == by_floats
+    assert found.summary.get("kind") == ("float-bounds" if by_floats else None)
+    assert (
+        "Float64 does not tell sigma_min(F_1) from 0; the exact routes were asked." in found.reason
+    ) != by_floats
+    if by_floats:
+        low, high = found.summary["sigma_min"]
+        F = np.array([[float(t.mid()) for t in row] for row in feature_balls(planted(gap), 1, 100)])
+        assert low <= np.linalg.svd(F, compute_uv=False)[-1] * (1 + 1e-6)
+        assert high >= np.linalg.svd(F, compute_uv=False)[-1] * (1 - 1e-6)
+
+
+def test_counting_comes_first():
+    """Equal samples refute without any float."""
+    net = network([2], conv(4, "sigmoid", kernel=1))
+    with floats_first():
+        found = decide_rank(instance(net, [[1, 2], [1, 2]]), 1)
+    assert found.verdict == "refuted"
+    assert "loat" not in found.reason
+
+
+def test_some_columns_of_a_wide_layer():
+    """2 N of 3,000 columns: a lower bound for all of them, and no upper one."""
+    net = network([2, 10], conv(300, "tanh", kernel=1))
+    inst = instance(net, random_rows(rng(3), 8, 20))
+    found = float_rank(inst, 1)
+    assert (found.columns, found.smallest[1], found.largest[1]) == (300, np.inf, np.inf)
+    F = np.array([[float(t.mid()) for t in row] for row in feature_balls(inst, 1, 64)])
+    values = np.linalg.svd(F, compute_uv=False)
+    assert 0 < found.smallest[0] < values[-1]
+    assert found.largest[0] < values[0]
+
+
+def test_what_floats_do_not_do():
+    custom = {"name": "custom", "expression": "t/(1 + abs(t))"}
+    inst = instance(network([2], conv(3, custom, kernel=1)), [[1, 2], [3, 5]])
+    with pytest.raises(UndecidedError, match="does not enclose"):
+        float_rank(inst, 1)
+    with floats_first():
+        found = decide_rank(inst, 1)
+    assert found.verdict == "proved"
+    assert "does not enclose; the exact routes were asked" in found.reason
+    with pytest.raises(UndecidedError, match="fewer columns"):
+        float_rank(instance(network([2], conv(1, "relu", kernel=2)), [[1, 2], [3, 5]]), 1)
+
+
+def test_no_certificate():
+    """What rests on floats is left out of a certificate; statements with exact evidence keep theirs."""
+    net = network([1, 4, 4], conv(8, "sigmoid", kernel=2), {"kind": "dense", "units": 2})
+    inst = instance(net, random_rows(rng(5), 6, 16))
+    with floats_first():
+        (rank,) = decide("rank", inst)
+        (s_k,) = decide("s-k", inst)
+        (corollary,) = decide("corollary-3.6", inst)
+        (theorem,) = decide("theorem-3.4", inst)
+        (almost,) = decide("theorem-3.5", inst)
+        structure = decide("structure", inst)
+    assert all(f.verdict == "proved" for f in (rank, s_k, corollary, theorem, almost))
+    for finding in (s_k, corollary):
+        assert finding.reason.endswith(
+            "(it rests on IEEE float64 arithmetic and a BLAS that multiplies classically)."
+        )
+        assert finding.summary["rank_by"] == "float-bounds"
+    for finding in (theorem, almost, *structure, *decide("s-k", inst)):
+        assert "float64" not in finding.reason
+    with pytest.raises(UndecidedError, match="none of the findings"):
+        make_certificate(inst, [rank, s_k, corollary])
+    certificate = make_certificate(inst, [rank, s_k, corollary, theorem, almost, *structure])
+    claimed = {claim["statement"] for claim in certificate["claims"]}
+    assert not claimed & {"rank", "s-k", "corollary-3.6"}
+    assert {"theorem-3.4", "theorem-3.5"} <= claimed
+    assert check_certificate(certificate).outcome == "VERIFIED"
+
+
+def test_by_the_api():
+    """``fast`` ends with the call."""
+    data = exactcnn.samples([[1, 2, 0, 3], [0, 1, 1, 2]])
+    net = network([4], conv(3, "sigmoid", kernel=2))
+    (fast,) = exactcnn.verify(net, data, fast=True).findings
+    (slow,) = exactcnn.verify(net, data).findings
+    assert "sigma_min" in fast.summary
+    assert "sigma_min" not in slow.summary
+    assert "IEEE float64" in fast.reason
+
+
+def test_gaps_below_the_noise_are_never_proved():
+    """Feature rows that agree up to 2^-60, 2^-70 .. of their size: 60 instances, none proved by floats."""
+    r = rng(9)
+    net = network([6], conv(6, "sigmoid", kernel=6, bias="none"))
+    for _ in range(60):
+        rows = random_rows(r, 4, 6, -4, 4)
+        j = r.randrange(6)
+        twin = [str(v) for v in rows[0]]
+        twin[j] = f"{rows[0][j] * 2**90 + 2 ** r.randint(0, 30)}/{2**90}"
+        inst = instance(net, [*rows, twin])
+        with pytest.raises(UndecidedError, match="does not tell"):
+            float_rank(inst, 1)
