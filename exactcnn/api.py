@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,14 @@ class Result:
 
     def save_certificate(self, path: str | Path) -> None:
         write_certificate(self.certificate(), path)
+
+    def _repr_html_(self) -> str:
+        parts = [f"<p>{finding._repr_html_()}</p>" for finding in self.findings]
+        return (
+            self.instance.network._repr_html_()
+            + "".join(parts)
+            + "".join(f"<p>{escape(n)}</p>" for n in self.notes)
+        )
 
     def __str__(self) -> str:
         return "\n".join([*map(str, self.findings), *(f"Note: {note}" for note in self.notes)])

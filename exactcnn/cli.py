@@ -20,6 +20,7 @@ from exactcnn.cli_audit import audit
 from exactcnn.cli_critical import critical
 from exactcnn.cli_input import read_instance, require_writable, write_certificate_file
 from exactcnn.cli_output import describe, finding_record, print_findings, resumable, working
+from exactcnn.cli_report import report
 from exactcnn.cli_sample import sample
 from exactcnn.errors import ExactCNNError, UndecidedError
 
@@ -278,6 +279,7 @@ def check(
 app.command()(sample)
 app.command()(critical)
 app.command()(audit)
+app.command()(report)
 
 
 def _statements(asked: list[str] | None) -> list[str]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from exactcnn.arithmetic.modular import residues
 from exactcnn.errors import MisuseError
+from exactcnn.notebook import badge
 
 __all__ = ["Kernel", "KernelVector", "Minor", "RankEvidence"]
 
@@ -132,6 +133,16 @@ class RankEvidence:
     def rank(self) -> int | None:
         """The rank if it is decided, else None."""
         return self.lower if self.decided else None
+
+    def _repr_html_(self) -> str:
+        m, n = self.shape
+        verdict = "proved" if self.decided else "undecided"
+        value = f"rank {self.rank}" if self.decided else f"rank between {self.lower} and {self.upper}"
+        how = f"a minor of order {self.lower} that is not 0 mod {self.minor.prime}"
+        above = (
+            "" if self.kernel is None else f"; {len(self.kernel.vectors)} {self.kernel.side} kernel vectors"
+        )
+        return f"{badge(verdict)} {m} x {n} matrix: {value} ({how}{above})"
 
     def holds_for(self, matrix: Sequence[Sequence[int]] | np.ndarray) -> bool:
         """Verify both bounds against an integer matrix."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from exactcnn.errors import MalformedError, MisuseError
 from exactcnn.network.geometry import State
 from exactcnn.network.layers import Layer
+from exactcnn.notebook import table
 
 if TYPE_CHECKING:
     import networkx
@@ -119,6 +121,12 @@ class Network:
             "input": list(self.input_shape),
             "layers": [dict(layer.to_json()) for layer in self.layers],
         }
+
+    def _repr_html_(self) -> str:
+        shape = " x ".join(map(str, self.input_shape))
+        rows: list[list[object]] = [[0, f"input {shape}", self.input_size]]
+        rows += [[layer.index, str(layer), layer.width] for layer in self.layers]
+        return f"<b>{escape(self.name)}</b>" + table(["k", "layer", "n_k"], rows)
 
     def describe(self) -> str:
         """One line: the widths and layers."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 from exactcnn.errors import MisuseError
+from exactcnn.notebook import badge
 
 __all__ = ["PROVED", "REFUTED", "UNDECIDED", "Finding", "all_of", "worst_verdict"]
 
@@ -35,6 +37,9 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.statement}: {self.verdict}. {self.reason}"
+
+    def _repr_html_(self) -> str:
+        return f"<b>{escape(self.statement)}</b> {badge(self.verdict)} {escape(self.reason)}"
 
 
 def worst_verdict(findings: list[Finding]) -> str:
