@@ -21,6 +21,7 @@ from exactcnn.progress import report
 __all__ = ["centred_residues", "float_type", "pivots_mod_p"]
 
 _STRIP = 512
+_WIDEST = 512
 
 
 def float_type(p: int) -> Any:
@@ -51,7 +52,10 @@ class _Elimination:
 
     def run(self) -> None:
         m, n = self.A.shape
-        width = min(panel_width(self.field.p, self.A.dtype), max(BASE, -(-(min(m, n) // 8) // BASE) * BASE))
+        few = max(
+            BASE, min(m, n) // 6 // BASE * BASE
+        )  # enough panels that factoring one hides behind an update
+        width = min(panel_width(self.field.p, self.A.dtype), few, _WIDEST)
         first, last = 0, min(width, n)
         P = self._panel(0, first, last)
         found = PanelFactors(P, self.field, self.workers)

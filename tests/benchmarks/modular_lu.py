@@ -183,8 +183,11 @@ def main() -> None:
     shapes = SHAPES + ([(16000, 16000)] if options.large else [])
     rates = {"float32": gemm_rate(np.float32), "float64": gemm_rate(np.float64)}
     with tempfile.TemporaryDirectory() as folder:
-        rows = [measure(m, n, min(m, n), Path(folder)) for m, n in shapes]
-        rows.append(measure(*DEFICIENT, Path(folder)))
+        rows = []
+        for m, n, rank in [*((m, n, min(m, n)) for m, n in shapes), DEFICIENT]:
+            rows.append(measure(m, n, rank, Path(folder)))
+            # Other guests of the machine come and go: the best rate seen counts.
+            rates = {name: max(rate, gemm_rate(np.dtype(name))) for name, rate in rates.items()}
     show(rows, rates)
     if options.json is not None:
         options.json.write_text(json.dumps({"rates": rates, "rows": rows}, indent=1) + "\n")
