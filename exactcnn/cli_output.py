@@ -47,7 +47,9 @@ def working(what: str) -> Iterator[None]:
 
     text = TextColumn("{task.description}")
     columns = (SpinnerColumn(), text, BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    # Long eliminations report every half minute or so: the speed is that of the last ten minutes.
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, speed_estimate_period=600) as progress:
         task = progress.add_task(what, total=None)
 
         def show(part: str, done: int, total: int) -> None:

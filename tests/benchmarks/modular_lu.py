@@ -142,6 +142,7 @@ def plot(rows: list[dict[str, Any]], path: str) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import NullLocator
 
     square = [row for row in rows if row["m"] == row["n"] == row["rank"]]
     series = [
@@ -165,6 +166,8 @@ def plot(rows: list[dict[str, Any]], path: str) -> None:
             ls="-" if own else "--",
             label=label,
         )
+    axes.set_xticks([row["n"] for row in square], [f"{row['n']:,}" for row in square])
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("N")
     axes.set_ylabel("seconds, two cores")
     axes.set_title("Rank of a random N x N matrix")
