@@ -83,7 +83,9 @@ class Stage:
         if self.name == "leaky_relu":
             a, b = self.slope.as_integer_ratio()
             return [g * b if g >= 0 else g * a for g in values]
-        return values
+        if self.name == "identity" or self.name in EXPONENTIAL:
+            return values
+        raise Rejected(f"layer {self.layer.number}: {self.name} has no values over one denominator")
 
 
 class Features:
@@ -140,20 +142,26 @@ class Features:
         for row in self.rows(samples, units):
             yield [g // b * a for g in row]
 
+    def check_substitution(self, p: int, substitution: dict[str, Any] | None, path: str) -> None:
+        """What a substitution must be, whatever does the arithmetic afterwards."""
+        path += ".substitution"
+        if (substitution is not None) != self.exponential:
+            raise Rejected(f"{path}: must be null exactly for rational features")
+        if substitution is not None:
+            alpha = self.activation.get("alpha", Fraction(1))
+            if substitution["root"] >= p or substitution["denominator"] % p == 0 or alpha.denominator % p == 0:
+                raise Rejected(f"{path}: {p} must exceed the root and divide no denominator")
+
     def residues(self, p: int, evidence: dict[str, Any], path: str) -> Iterator[list[int]]:
         """The rows of the submatrix of F_k named by the evidence, mapped into GF(p)."""
         samples, units, substitution = evidence["rows"], evidence["columns"], evidence["substitution"]
         path += ".substitution"
-        if (substitution is not None) != self.exponential:
-            raise Rejected(f"{path}: must be null exactly for rational features")
         if substitution is None:
             common = self.content()
             for row in self.rows(samples, units):
                 yield [g // common % p for g in row]
             return
         d, root = substitution["denominator"], substitution["root"]
-        if root >= p or d % p == 0 or self.activation.get("alpha", Fraction(1)).denominator % p == 0:
-            raise Rejected(f"{path}: {p} must exceed the root and divide no denominator")
         known: dict[int, int] = {}  # exponent -> image; many exponents occur often
         bits = self.bits + d.bit_length()
         work = 40 + 4 * product_cost(bits, bits + p.bit_length()) + p.bit_length()

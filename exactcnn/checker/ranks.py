@@ -49,6 +49,8 @@ def rank_lower(context: Context, raw: Fields, given: Fields, layer: Layer,
         require(len(given["rows"]) == len(given["columns"]), path, "as many rows as columns are needed")
         check_inverse(context.instance, layer, given, path)
         return len(given["rows"])
+    # Before any arithmetic, and the same whatever does it: plain Python and NumPy take what passes here.
+    features().check_substitution(given["prime"], given["substitution"], path)
 
     def submatrix() -> Iterator[list[int]]:
         return features().residues(given["prime"], given, path)

@@ -123,7 +123,9 @@ class Products:
         if stage.name == "leaky_relu":
             a, b = stage.slope.as_integer_ratio()
             return self.np.where(values >= 0, values * b, values * a)
-        return values
+        if stage.name in ("identity", "maxpool"):
+            return values
+        raise Rejected(f"{self.path}: {stage.name} has no values over one denominator")
 
     def apply(self, stage: Stage, arrays: list[Any], state: Any) -> Any:
         padded = self.padded(state)
