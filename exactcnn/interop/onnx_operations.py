@@ -188,8 +188,16 @@ class Operations:
         bias = self.optional(f"{where}.bias", inputs[2])
         alpha, beta = Fraction(a.number("alpha", 1.0)), Fraction(a.number("beta", 1.0))
         if bias is not None:
-            if bias.numerators.size not in (1, B.shape[0]) or bias.ndim > 2:
-                raise MalformedError(f"{where}.bias", f"shape {(B.shape[0],)}", bias.shape)
+            # ONNX broadcasts C against the output (batch, units): only a row is a bias of the units.  A column,
+            # legal on a fixed batch of its length, gives every *sample* a number of its own: another network.
+            if (
+                bias.ndim > 2
+                or bias.shape[-1:] not in ((), (1,), (B.shape[0],))
+                or bias.shape[:-1] not in ((), (1,))
+            ):
+                raise MalformedError(
+                    f"{where}.bias", f"a bias for each unit, of shape {(B.shape[0],)}", bias.shape
+                )
             values = np.broadcast_to(bias.numerators.reshape(-1), (B.shape[0],)).copy()
             bias = RationalArray.from_integers(values, bias.denominator).scaled(beta)
         self.chain.dense(where, B.scaled(alpha), bias)

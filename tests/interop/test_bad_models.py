@@ -112,6 +112,14 @@ MODELS = {
     "wrong attribute type": (lambda: conv(strides=2.5), "."),
     "dense on an image": (lambda: chain().add("MatMul", f32(3, 2)), "put Flatten before it"),
     "wrong matrix": (lambda: chain((4,)).add("MatMul", f32(5, 2)), r"shape \(out, 4\)"),
+    "a bias for each sample": (
+        lambda: chain((2,)).add("Gemm", np.eye(2, dtype=np.float32), np.array([[1], [0]], dtype=np.float32)),
+        "a bias for each unit",
+    ),
+    "a bias for each sample and unit": (
+        lambda: chain((2,)).add("Gemm", f32(2, 3), f32(2, 3)),
+        "a bias for each unit",
+    ),
     "transposed input": (lambda: chain((4,)).add("Gemm", f32(4, 2), transA=1), "transA"),
     "transposed tensor": (lambda: conv().add("Transpose"), "channels first"),
     "reshape to an image": (lambda: chain((12,)).add("Reshape", np.array([-1, 3, 4])), "a reshape to"),
