@@ -109,7 +109,7 @@ def verify(
     (digits).  ``weights``: Weights, a file, or None for weights of ``bits`` bits drawn from ``seed`` by
     ``distribution`` ("uniform", "gaussian", "he", "sparse:1/4", "integer:3").  ``layer``: k, or None for each
     statement's own choice.  ``fast``: rank F_k = N at given weights may be proved by float64 with proved error
-    bounds, which no certificate holds; where that does not decide, the exact routes follow.
+    bounds; where that does not decide, the exact routes follow.
     Raises MalformedError or MisuseError (both ValueError) for bad input.
     """
     from exactcnn.data import load, load_digits

@@ -146,7 +146,7 @@ def verify(
         bool,
         typer.Option(
             "--fast",
-            help="Prove rank by float64 with proved error bounds where that does; no certificate holds it. Where it "
+            help="Prove rank by float64 with proved error bounds where that does; its certificate needs no floats. Where it "
             "does not, the exact routes follow.",
         ),
     ] = False,
@@ -249,7 +249,12 @@ def check(
     data: Annotated[
         str | None, typer.Option(help="Where the data file lies, if a certificate refers to one.")
     ] = None,
-    max_work: Annotated[int | None, typer.Option(help="Largest number of operations to spend.")] = None,
+    max_seconds: Annotated[
+        int | None, typer.Option(min=1, help="Limit of processor time for each file. Default: 900.")
+    ] = None,
+    max_memory: Annotated[
+        int | None, typer.Option(min=64, help="Limit of memory for each file, in MiB. Default: 4096.")
+    ] = None,
     deterministic: Annotated[
         bool, typer.Option(help="Recompute determinants instead of trusting Fiat-Shamir evidence.")
     ] = False,
@@ -273,7 +278,8 @@ def check(
 
     arguments = [*(["--json"] if as_json else []), *(["--deterministic"] if deterministic else [])]
     arguments += [] if data is None else [f"--data={data}"]
-    arguments += [] if max_work is None else [f"--max-work={max_work}"]
+    arguments += [] if max_seconds is None else [f"--max-seconds={max_seconds}"]
+    arguments += [] if max_memory is None else [f"--max-memory={max_memory}"]
     raise typer.Exit(checker_main([*arguments, "--", *files]))
 
 

@@ -185,8 +185,8 @@ def _as_minimum(nearby: Finding) -> Finding:
 
     kind = str(nearby.summary["kind"])
     verdict = "proved" if kind.endswith("minimum") else "refuted"
-    reason = f"The critical point near the given weights is a {kind}."
-    return Finding("local-minimum", verdict, reason, {"kind": kind})
+    reason = f"The critical point near the given weights, not the weights themselves, is a {kind}."
+    return Finding("local-minimum-nearby", verdict, reason, {"kind": kind})
 
 
 def _enumerate(

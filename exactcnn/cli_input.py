@@ -96,20 +96,18 @@ def write_certificate_file(instance: Instance, findings: list[Finding], path: Pa
     """Path, digest, number of claims, decided statements without one; None (a word on stderr) if all are without."""
     import hashlib
 
-    from exactcnn.certificates import make_certificate, write_certificate
+    from exactcnn.certificates import certify, write_certificate
 
     try:
         with working("writing the certificate"):
-            made = make_certificate(instance, findings)
+            made, left_out = certify(instance, findings)
             write_certificate(made, path)
     except UndecidedError as error:
         typer.echo(f"no certificate written: {error}", err=True)
         return None
-    claimed = {claim["statement"] for claim in made["claims"]}
-    decided = dict.fromkeys(f.statement for f in findings if f.verdict != "undecided")
     return {
         "path": str(path),
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "claims": len(made["claims"]),
-        "left_out": [name for name in decided if name not in claimed],
+        "left_out": list(dict.fromkeys(f.statement for f in left_out if f.verdict != "undecided")),
     }

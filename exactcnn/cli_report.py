@@ -38,8 +38,8 @@ def report(
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Ask the checker, or mark all as not checked.")
     ] = True,
-    max_work: Annotated[
-        int | None, typer.Option(min=1, help="Largest number of operations to spend on each certificate.")
+    max_seconds: Annotated[
+        int | None, typer.Option(min=1, help="Limit of processor time for checking each certificate.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
@@ -64,7 +64,7 @@ def report(
     output = Path(f"report{_FORMATS[form]}") if output is None else output
     require_writable(output, "output", *files, data)
     with working("checking"):
-        made = build_report(files, data=data, check=check, max_work=max_work)
+        made = build_report(files, data=data, check=check, max_seconds=max_seconds)
     try:
         if form == "pdf":
             write_pdf(made, output)

@@ -178,7 +178,7 @@ def assert_certificate_valid(
     net: Any = None,
     input_shape: Sequence[int] | None = None,
     data: str | Path | None = None,
-    max_work: int | None = None,
+    max_seconds: int | None = None,
     deterministic: bool = False,
 ) -> Verdict:
     """The independent checker accepts the certificate, a file or what ``Result.certificate()`` returned.
@@ -189,18 +189,18 @@ def assert_certificate_valid(
     """
     __tracebackhide__ = True
     from exactcnn.checker import check_certificate, check_file
-    from exactcnn.checker.grammar import parse_json
-    from exactcnn.checker.outcome import DEFAULT_WORK
+    from exactcnn.checker.core.grammar import parse_json
+    from exactcnn.checker.limits import SECONDS
 
     if not isinstance(certificate, (str, Path, dict)):
         raise MisuseError("certificate", "the path of a certificate, or a dict", type(certificate).__name__)
     where = None if data is None else str(data)
-    work = DEFAULT_WORK if max_work is None else max_work
+    seconds = SECONDS if max_seconds is None else max_seconds
     if isinstance(certificate, dict):
-        verdict = check_certificate(certificate, where, max_work=work, deterministic=deterministic)
+        verdict = check_certificate(certificate, where, max_seconds=seconds, deterministic=deterministic)
         name = "certificate"
     else:
-        verdict = check_file(str(certificate), where, max_work=work, deterministic=deterministic)
+        verdict = check_file(str(certificate), where, max_seconds=seconds, deterministic=deterministic)
         name = str(certificate)
     if verdict.outcome != "VERIFIED":
         raise AssertionError(f"{name}: {verdict.outcome}. {verdict.reason}")
@@ -213,7 +213,7 @@ def assert_certificate_valid(
         raise AssertionError(
             f"{name}: VERIFIED, but it does not say that {statement} is proved ({others} is)"
         )
-    if net is not None and not speaks_of(record["instance"], model_of(net, input_shape)):
+    if net is not None and not speaks_of(record, model_of(net, input_shape)):
         raise AssertionError(f"{name}: VERIFIED, but it speaks of another network or other weights")
     return verdict
 

@@ -124,15 +124,33 @@ def rank_of(matrix: Any) -> Result:
     return verify(network, x, weights=weights, statements="rank", layer=1)
 
 
-def speaks_of(instance: dict[str, Any], model: Model) -> bool:
+def speaks_of(record: dict[str, Any], model: Model) -> bool:
     """The same network but for its name; where the model has weights, all weights in the certificate are its."""
-    if {**instance["network"], "name": ""} != {**model.network.to_json(), "name": ""}:
+    from exactcnn.certificates.instance_json import weights_json
+
+    network, instance = model.network, record["instance"]
+    if {**instance["network"], "name": ""} != {**network.to_nodes(), "name": ""}:
         return False
-    given = instance["weights"]
-    if given is None or model.weights is None:
+    if model.weights is None:
         return True
-    known = model.weights.to_json(model.network.depth)
-    if given["kind"] != "inline" or known["kind"] != "inline":
-        return bool(given == known)
-    pairs = zip(given["layers"], known["layers"], strict=True)
+    known = weights_json(model.weights, network.layers, network.depth)
+    about = {
+        claim["weights"]
+        for claim in record["claims"]
+        if claim["statement"] in _AT_WEIGHTS and claim["weights"]
+    }
+    return all(_within(instance["weights"][name], known) for name in about)
+
+
+# Claims about the weights that they name; others name witnesses, centres of boxes and points with a smaller loss.
+_AT_WEIGHTS = (
+    "rank", "lifted-rank", "s-k", "corollary-3.6", "loss", "critical-point", "local-minimum", "zero-loss-nearby", "point"
+)  # fmt: skip
+
+
+def _within(given: dict[str, Any], known: dict[str, Any]) -> bool:
+    """The same weights, but for entries that the certificate leaves out."""
+    if given["kind"] != known["kind"] or "nodes" not in given:
+        return given == known
+    pairs = zip(given["nodes"], known["nodes"], strict=True)
     return all(mine is None or mine == theirs for mine, theirs in pairs)

@@ -36,10 +36,14 @@ def checks(script: Script) -> None:
     files = sorted(FOLDER.glob("*.json"))
     sigmoid = 0
     for path in files:
-        (claim,) = json.loads(path.read_text())["claims"]
+        made = json.loads(path.read_text())
         verdict = check_file(str(path))
-        minimum = claim["statement"] == "critical-point-nearby" and claim["inertia"][1] == 0
-        bad = minimum and claim["wide"] is not None and claim["smaller"] is not None
+        (box,) = (each for each in made["judgments"] if each["kind"] == "isolated")
+        minimum = box["inertia"][1] == 0 and box["wide"] is not None
+        bad = minimum and [c["statement"] for c in made["claims"]] == [
+            "critical-point-nearby",
+            "smaller-loss",
+        ]
         sigmoid += path.name.startswith("sigmoid")
         script.fact(f"{path.stem}: a local minimum in S_1, and a smaller loss elsewhere",
                     bad and verdict.outcome == "VERIFIED", verdict.claims[0] if verdict.claims else verdict.reason,

@@ -232,7 +232,7 @@ WEIGHTS = {
 }
 # Where a certificate is hurt, and what is put there.
 CERTIFICATES = {
-    "version": (["version"], 2),
+    "version": (["version"], 1),
     "version-text": (["version"], "one"),
     "format": (["format"], "other"),
     "unknown-key": (["extra"], 1),
@@ -242,22 +242,31 @@ CERTIFICATES = {
     "statement": (["claims", 0, "statement"], "riemann-hypothesis"),
     "statement-list": (["claims", 0, "statement"], ["rank"]),
     "verdict": (["claims", 0, "verdict"], "true"),
-    "layer-0": (["claims", 0, "layer"], 0),
-    "layer-text": (["claims", 0, "layer"], "1/2"),
-    "layer-float": (["claims", 0, "layer"], 1.0),
-    "evidence-null": (["claims", 0, "evidence"], None),
-    "prime-negative": (["claims", 0, "evidence", "lower", "prime"], -7),
-    "prime-huge": (["claims", 0, "evidence", "lower", "prime"], str(2**70)),
-    "rows-text": (["claims", 0, "evidence", "lower", "rows"], "01"),
-    "rows-negative": (["claims", 0, "evidence", "lower", "rows"], [-1, 0]),
-    "kind": (["claims", 0, "evidence", "lower", "kind"], "trust-me"),
+    "node-10001": (["claims", 0, "node"], 10_001),
+    "node-text": (["claims", 0, "node"], "1/2"),
+    "node-float": (["claims", 0, "node"], 1.0),
+    "weights-name": (["claims", 0, "weights"], "Given!"),
+    "by-null": (["claims", 0, "by"], None),
+    "by-nothing": (["claims", 0, "by"], []),
+    "by-negative": (["claims", 0, "by"], [-1]),
+    "no-judgments": (["judgments"], []),
+    "prime-negative": (["judgments", 0, "prime"], -7),
+    "prime-huge": (["judgments", 0, "prime"], str(2**70)),
+    "rows-text": (["judgments", 0, "rows"], "01"),
+    "rows-negative": (["judgments", 0, "rows"], [-1, 0]),
+    "kind": (["judgments", 0, "kind"], "trust-me"),
+    "matrix": (["judgments", 0, "of", "matrix"], "identity"),
     "fraction": (["instance", "data", "denominator"], "2/4"),
     "bool": (["instance", "data", "denominator"], True),
-    "stride-0": (["instance", "network", "layers", 0, "stride"], [0]),
-    "padding": (["instance", "network", "layers", 0, "padding"], [-1]),
-    "activation": (["instance", "network", "layers", 0, "activation", "name"], "rleu"),
-    "bits": (["instance", "weights", "bits"], 65),
-    "seed": (["instance", "weights", "seed"], "18446744073709551616"),
+    "no-targets": (["instance", "targets"], REMOVED),
+    "stride-0": (["instance", "network", "nodes", 0, "stride"], [0]),
+    "padding": (["instance", "network", "nodes", 0, "padding"], [[-1, 0]]),
+    "no-source": (["instance", "network", "nodes", 0, "of"], []),
+    "node-kind": (["instance", "network", "nodes", 0, "kind"], "attention"),
+    "activation": (["instance", "network", "nodes", 1, "activation", "name"], "rleu"),
+    "weights-list": (["instance", "weights"], []),
+    "bits": (["instance", "weights", "given", "bits"], 65),
+    "seed": (["instance", "weights", "given", "seed"], "18446744073709551616"),
     "many-digits": (["claims", 0, "lower"], "9" * 100_001),
 }
 RAW = {
@@ -312,9 +321,14 @@ OPTIONS = [
     ["critical", "tiny.json", "--data", "no-targets.csv", "--enumerate"],
     ["critical", "tiny.json", "--data", "no-targets.csv", "--complex"],
     ["critical", "tiny.json", "--data", "no-targets.csv", "--search", "2"],
+    ["check", "large.json", "--max-memory", "64"],
+    ["check", "good.json", "--max-memory", "1"],
+    ["check", "good.json", "--max-memory", "-1"],
+    ["check", "good.json", "--max-memory", "x"],
+    ["check", "good.json", "--max-seconds", "0"],
+    ["check", "good.json", "--max-seconds", "-1"],
+    ["check", "good.json", "--max-seconds", "x"],
     ["check", "good.json", "--max-work", "1"],
-    ["check", "good.json", "--max-work", "-1"],
-    ["check", "good.json", "--max-work", "x"],
     ["check", "good.json", "absent.json"],
     ["check", "file.json", "--data", "absent"],
     ["check", "file.json", "--data", "folder"],
@@ -343,7 +357,7 @@ def write_all(folder):
         (folder / f"raw-{name}.json").write_bytes(raw)
     filed = {
         "kind": "file",
-        "path": "nowhere.npz",
+        "name": "nowhere.npz",
         "format": "npz",
         "sha256": "0" * 64,
         "shape": [2, 4],
@@ -354,6 +368,7 @@ def write_all(folder):
 
     (folder / "file.json").write_text(json.dumps({**forged, "digests": digests(forged["instance"])}))
     (folder / "good.json").write_text(json.dumps(record))
+    (folder / "large.json").write_text(json.dumps(record) + " " * 2**25)
     (folder / "net.json").write_text(json.dumps(NET))
     (folder / "tiny.json").write_text(
         '{"input": [4], "layers": [{"kind": "dense", "units": 1, "bias": "none"}]}'

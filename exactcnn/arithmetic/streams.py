@@ -12,7 +12,6 @@ import hashlib
 import numpy as np
 
 __all__ = [
-    "filter_residues",
     "octets",
     "odd_numerators",
     "symmetric_odd_numerators",
@@ -66,16 +65,6 @@ def odd_numerators(raw: bytes, bits: int) -> np.ndarray:
         for i in range(count)
     ]
     return np.array(exact, dtype=object)
-
-
-def filter_residues(message: str, count: int, prime: int) -> np.ndarray:
-    """``count`` residues, each an 8-byte word of the stream reduced mod ``prime`` (int64).
-
-    A witness needs no uniform distribution, so plain reduction is enough here.
-    """
-    raw = hashlib.shake_256(message.encode("ascii")).digest(8 * count)
-    words = np.frombuffer(raw, dtype=">u8").astype(np.uint64)
-    return (words % np.uint64(prime)).astype(np.int64)
 
 
 def uniform_residues(message: bytes, count: int, prime: int) -> list[int]:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from exactcnn.certificates.canonical import canonical_json, digest
-from exactcnn.certificates.certificate import make_certificate, write_certificate
+from exactcnn.certificates.certificate import certify, make_certificate, write_certificate
 
-__all__ = ["canonical_json", "digest", "make_certificate", "write_certificate"]
+__all__ = ["canonical_json", "certify", "digest", "make_certificate", "write_certificate"]

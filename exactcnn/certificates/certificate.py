@@ -7,15 +7,28 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from exactcnn.certificates import points as points
 from exactcnn.certificates.canonical import canonical_json
-from exactcnn.certificates.claims import Pending, claim_of, needs_samples, weights_needed
-from exactcnn.certificates.fiat_shamir import LARGEST_DIRECT_MINOR, solutions
-from exactcnn.certificates.instance_json import digests, instance_to_json
+from exactcnn.certificates.claims import claims_of
+from exactcnn.certificates.judgments import Draft
+from exactcnn.checker import check_certificate
 from exactcnn.errors import MalformedError, UndecidedError
 from exactcnn.features.instance import Instance
 from exactcnn.statements.finding import Finding
 
-__all__ = ["make_certificate", "write_certificate"]
+__all__ = ["certifiable", "certify", "make_certificate", "write_certificate"]
+
+# Beyond this many samples solutions are written with room to spare, and checking them is long work.
+_LARGEST_TRIED = 400
+_ENCLOSED = (
+    "minor-enclosed",
+    "definite",
+    "descent",
+    "isolated",
+    "slope-enclosed",
+    "loss-enclosed",
+    "correction",
+)
 
 
 def make_certificate(instance: Instance, findings: list[Finding]) -> dict[str, Any]:
@@ -24,37 +37,39 @@ def make_certificate(instance: Instance, findings: list[Finding]) -> dict[str, A
     Findings without certifiable evidence (a user-defined activation, an undecided bound) are
     left out.  Raises UndecidedError if nothing remains.
     """
-    pairs = [(finding, claim_of(finding, instance)) for finding in findings]
-    kept = [(finding, claim) for finding, claim in pairs if claim is not None]
-    if not kept:
+    made, _ = certify(instance, findings)
+    return made
+
+
+def certify(instance: Instance, findings: list[Finding]) -> tuple[dict[str, Any], list[Finding]]:
+    """The certificate, and the findings that are not in it."""
+    draft = Draft(instance)
+    claims, left_out = [], []
+    for finding in findings:
+        if certifiable(instance, finding, draft.shared):
+            claims += claims_of(finding, draft)
+        else:
+            left_out.append(finding)
+    if not claims:
         raise UndecidedError("none of the findings has evidence that a checker can repeat")
-    record = instance_to_json(
-        instance,
-        samples=any(needs_samples(finding.evidence) for finding, _ in kept),
-        weights_upto=max(weights_needed(finding.evidence) for finding, _ in kept),
-    )
-    claims = [_completed(claim, record) for _, claim in kept]
-    return {
-        "format": "exactcnn-certificate",
-        "version": 1,
-        "instance": record,
-        "digests": digests(record),
-        "claims": claims,
-    }
+    return {"format": "exactcnn-certificate", "version": 2, **draft.complete(), "claims": claims}, left_out
 
 
-def _completed(pending: Pending, record: dict[str, Any]) -> dict[str, Any]:
-    """The claim with solutions for its large minors, and with its parts."""
-    claim = pending.claim
-    lower = claim.get("evidence", {}).get("lower")
-    if pending.residues is not None and len(lower["rows"]) > LARGEST_DIRECT_MINOR:
-        lower["kind"] = "minor-fiat-shamir"
-        lower["solutions"] = solutions(record, claim, lower["prime"], pending.residues())
-    if pending.parts:
-        if pending.weights is not None:
-            record = {**record, "weights": claim["weights"]}
-        claim["parts"] = [_completed(part, record) for part in pending.parts]
-    return claim
+def certifiable(instance: Instance, finding: Finding, shared: dict[Any, Any] | None = None) -> bool:
+    """Can the checker repeat it?  Evidence in intervals, which the checker encloses in its own way, is put to it."""
+    draft = Draft(instance)
+    draft.shared = {} if shared is None else shared
+    try:
+        claims = claims_of(finding, draft)
+        if not claims:
+            return False
+        enclosed = [judgment for judgment in draft.judgments if judgment["kind"] in _ENCLOSED]
+        if not enclosed or max(len(judgment.get("rows", ())) for judgment in enclosed) > _LARGEST_TRIED:
+            return True
+        made = {"format": "exactcnn-certificate", "version": 2, **draft.complete(), "claims": claims}
+        return check_certificate(made, max_seconds=None).outcome == "VERIFIED"
+    except UndecidedError:
+        return False
 
 
 def write_certificate(certificate: dict[str, Any], path: str | Path) -> None:

@@ -1,452 +1,218 @@
-"""Floor 5: typed evidence -> the claims of FORMAT.md section 6.
+"""Floor 5: findings -> the claims of FORMAT.md, section 7 and 8, each naming the judgments it is made of.
 
-Each ``_claim`` overload returns the claim and, if its lower bound rests on a modular minor,
-a function that recomputes that minor's residues (Fiat-Shamir evidence needs them).  Composite
-statements carry the claims of their parts.
+An ``encode`` overload adds the judgments of one kind of evidence to a Draft and returns the claim, or None where a checker
+cannot repeat it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial, singledispatch
+from functools import singledispatch
 from typing import Any
 
-import numpy as np
-
-from exactcnn.arithmetic.modular import residues as residues_mod
-from exactcnn.arithmetic.texts import json_integer, rational_text
-from exactcnn.certificates.landscape_claims import landscape_claim
+from exactcnn.certificates.judgments import Draft
+from exactcnn.certificates.regular import regular_part, seeded_witness
 from exactcnn.features.balls import VerifiedMinor
-from exactcnn.features.bounds import CountingBound
 from exactcnn.features.dead_layer import DeadLayer
 from exactcnn.features.general_position import GeneralPosition
-from exactcnn.features.generic_bounds import Cover, Determinantal, GenericBound
 from exactcnn.features.generic_rank import GenericRank
 from exactcnn.features.instance import Instance
-from exactcnn.features.lifted import lifted_residues, seeded_filters
 from exactcnn.features.lifted_rank import LiftedRank
-from exactcnn.features.matrix import FeatureMatrix
 from exactcnn.features.minors import FeatureMinor
-from exactcnn.features.nested import NestedFeatures
 from exactcnn.features.triangular import TriangularWitness
-from exactcnn.landscape.krawczyk import Enclosure
-from exactcnn.landscape.nearby import Nearby
-from exactcnn.linalg.evidence import Kernel, Minor
-from exactcnn.linalg.polynomials import Polynomial, PolynomialKernel
 from exactcnn.network.structure import PatchStructure
 from exactcnn.network.weights import Weights
 from exactcnn.statements.almost_everywhere import AlmostEverywhere, NestedMinor
 from exactcnn.statements.assumption_3_1 import PatchCollision
 from exactcnn.statements.assumption_3_2 import ActivationEvidence
 from exactcnn.statements.assumption_4_1 import ClausesOfAssumption41
-from exactcnn.statements.at_point import AtPoint
 from exactcnn.statements.composite import Composite
-from exactcnn.statements.critical_point import ExactPoint
 from exactcnn.statements.extension_b import GenericData
 from exactcnn.statements.finding import Finding
 from exactcnn.statements.float_rank import FloatRank
-from exactcnn.statements.local_minimum import LocalMinimum
 from exactcnn.statements.rank import RankEvidenceOfLayer
 
-__all__ = ["Pending", "claim_of", "needs_samples", "weights_needed"]
+__all__ = ["Claim", "claims_of", "encode", "parts_of"]
 
-# The residues of a minor (an array), or its decomposition (a StreamedLU) where one was kept.
-MinorResidues = Callable[[], Any]
-Claim = tuple[dict[str, Any], MinorResidues | None]
+Claim = dict[str, Any]
 _MOST_STRUCTURE_ENTRIES = 1000
 
 
-@dataclass(frozen=True, eq=False)
-class Pending:
-    """A claim whose Fiat-Shamir solutions, and whose parts, are still to be filled in.
-
-    ``weights``: the parts speak of these instead of the instance's own.
-    """
-
-    claim: dict[str, Any]
-    residues: MinorResidues | None = None
-    parts: tuple[Pending, ...] = ()
-    weights: Weights | None = None
-
-
-def claim_of(finding: Finding, instance: Instance) -> Pending | None:
-    """The claim a finding makes, or None if the checker cannot repeat it."""
-    evidence = finding.evidence
-    if isinstance(evidence, Composite):
-        return _composite(evidence, finding, instance)
-    made = None if evidence is None else _claim(evidence, finding, instance)
-    return None if made is None else Pending(*made)
-
-
-def _composite(evidence: Composite, finding: Finding, instance: Instance) -> Pending | None:
-    if evidence.weights is not None:
-        instance = Instance(instance.network, instance.samples, evidence.weights)
-    parts = [claim_of(part, instance) for part in evidence.parts]
-    made = tuple(part for part in parts if part is not None)
-    if len(made) < len(parts):
-        return None
-    claim: dict[str, Any] = {
-        "statement": finding.statement,
-        "verdict": finding.verdict,
-        "layer": evidence.layer,
-        "samples": evidence.samples,
-        "width": evidence.width,
-    }
-    if finding.statement == "theorem-3.4":
-        claim["weights"] = None if evidence.weights is None else evidence.weights.to_json(evidence.layer)
-    if isinstance(evidence, AtPoint):
-        claim |= _at_point(evidence, instance)
-    return Pending(claim, None, made, evidence.weights)
-
-
-def _at_point(evidence: AtPoint, instance: Instance) -> dict[str, Any]:
-    depth = instance.network.depth
-    fields: dict[str, Any] = {
-        "weights": None if evidence.weights is None else evidence.weights.to_json(depth),
-        "missing": list(evidence.missing),
-    }
-    if evidence.v is not None and evidence.rows is not None:
-        fields |= {"v": [rational_text(q) for q in evidence.v], "rows": list(evidence.rows)}
-    return fields
-
-
-def needs_samples(evidence: Any) -> bool:
-    """Does the claim speak of the data?"""
-    kinds = (
-        RankEvidenceOfLayer,
-        PatchCollision,
-        ClausesOfAssumption41,
-        AlmostEverywhere,
-        Composite,
-        ExactPoint,
-        Nearby,
-        LocalMinimum,
-        Enclosure,
-    )
-    return isinstance(evidence, kinds)
-
-
-def weights_needed(evidence: Any) -> int:
-    """The highest layer of the instance's weights that the claim depends on, 0 for none."""
-    if isinstance(evidence, Composite):
-        return (
-            max(weights_needed(part.evidence) for part in evidence.parts) if evidence.weights is None else 0
-        )
-    if isinstance(evidence, RankEvidenceOfLayer) and (
-        evidence.lower or isinstance(evidence.upper_rule, Kernel)
-    ):
-        return evidence.layer
-    if isinstance(evidence, Nearby):
-        return evidence.layer + 1
-    at_given = isinstance(evidence, AlmostEverywhere) and isinstance(
-        evidence.witness, (FeatureMinor, VerifiedMinor)
-    )
-    return int(evidence.layer) if at_given or isinstance(evidence, LiftedRank) else 0
+def claims_of(finding: Finding, draft: Draft) -> list[Claim]:
+    """The claims that the finding makes, none if the checker cannot repeat it."""
+    made = None if finding.evidence is None else encode(finding.evidence, finding, draft)
+    claims = [] if made is None else made if isinstance(made, list) else [made]
+    return [{"verdict": finding.verdict, **claim} for claim in claims]
 
 
 @singledispatch
-def _claim(evidence: object, finding: Finding, instance: Instance) -> Claim | None:
-    claim = landscape_claim(evidence, finding)
-    return None if claim is None else (claim, None)
+def encode(evidence: object, finding: Finding, draft: Draft) -> Claim | list[Claim] | None:
+    return None
 
 
-@_claim.register
-def _(evidence: RankEvidenceOfLayer, finding: Finding, instance: Instance) -> Claim | None:
-    if evidence.lower == 0 and evidence.upper_rule is None:
-        return None
-    if isinstance(evidence.minor, FloatRank):  # float bounds cannot be repeated by integers alone
-        return None
-    lower: dict[str, Any] | None = None
-    residues: MinorResidues | None = None
-    if evidence.minor is not None and evidence.minor.rank:
-        lower, residues = _lower(evidence.minor, instance, evidence.layer)
-    claim = {
-        "statement": "rank",
-        "verdict": evidence.verdict,
-        "layer": evidence.layer,
-        "samples": evidence.samples,
-        "width": evidence.width,
-        "lower": evidence.lower,
-        "upper": evidence.upper,
-        "evidence": {"lower": lower, "upper": _upper_rule(evidence.upper_rule, evidence.denominator)},
-    }
-    return claim, residues
-
-
-def _lower(
-    found: FeatureMinor | VerifiedMinor, instance: Instance, k: int
-) -> tuple[dict[str, Any], MinorResidues | None]:
-    """LOWER of FORMAT.md 6.1, and for a modular minor how to recompute its residues."""
-    if isinstance(found, FeatureMinor):
-        return _feature_minor(found, instance, k)
-    return {
-        "kind": "verified-inverse",
-        "precision": found.precision,
-        "rows": list(found.rows),
-        "columns": list(found.columns),
-        "scale": found.proof.scale,
-        "inverse": [[json_integer(value) for value in row] for row in found.proof.inverse],
-    }, None
-
-
-def _feature_minor(found: FeatureMinor, instance: Instance, k: int) -> tuple[dict[str, Any], MinorResidues]:
-    minor, substitution = found.minor, found.substitution
-    record: dict[str, Any] = {
-        "kind": "minor",
-        "prime": minor.prime,
-        "substitution": None
-        if substitution is None
-        else {"denominator": json_integer(substitution.denominator), "root": substitution.root},
-        "rows": list(minor.rows),
-        "columns": list(minor.columns),
-    }
-
-    def residues() -> Any:
-        if found.factors is not None:
-            return found.factors
-        image, _ = FeatureMatrix(instance, k).residues(
-            minor.prime, 0 if substitution is None else substitution.root
+def _bounds_of_features(
+    evidence: RankEvidenceOfLayer, draft: Draft, weights: Weights | None = None
+) -> list[int]:
+    """The judgments on rank F_k; of bounds in floats the checker repeats regularity, by solutions."""
+    by = []
+    if isinstance(evidence.minor, FloatRank):
+        instance = (
+            draft.instance
+            if weights is None
+            else Instance(draft.instance.network, draft.instance.samples, weights)
         )
-        return np.ascontiguousarray(image[np.ix_(minor.rows, minor.columns)])
+        by.append(regular_part(draft, instance, evidence.layer))
+    elif evidence.minor is not None and evidence.minor.rank:
+        by.append(draft.lower(evidence.minor, evidence.layer, weights))
+    if evidence.upper_rule is not None:
+        by.append(draft.upper(evidence.upper_rule, evidence.layer, weights))
+    return by
 
-    return record, residues
+
+@encode.register
+def _(evidence: RankEvidenceOfLayer, finding: Finding, draft: Draft) -> Claim | None:
+    by = _bounds_of_features(evidence, draft)
+    if not by:
+        return None
+    needs_weights = evidence.lower > 0 or draft.judgments[by[-1]]["kind"] == "kernel"
+    return {
+        "statement": "rank", "verdict": evidence.verdict, "node": draft.instance.network.node_of(evidence.layer),
+        "weights": draft.name_of(None, evidence.layer) if needs_weights else None, "lower": evidence.lower,
+        "upper": min(evidence.upper, evidence.samples, evidence.width), "by": by,
+    }  # fmt: skip
 
 
-@_claim.register
-def _(evidence: AlmostEverywhere, finding: Finding, instance: Instance) -> Claim:
-    residues: MinorResidues | None = None
-    record: dict[str, Any]
-    witness, obstacle = evidence.witness, evidence.obstacle
+@encode.register
+def _(evidence: LiftedRank, finding: Finding, draft: Draft) -> Claim | None:
+    by = draft.lifted(evidence)
+    node = draft.instance.network.affine_node_of(evidence.layer)
+    return {
+        "statement": "lifted-rank", "verdict": evidence.verdict, "node": node,
+        "weights": draft.name_of(None, evidence.layer), "lower": evidence.lower, "upper": evidence.upper, "by": by,
+    } if by else None  # fmt: skip
+
+
+@encode.register
+def _(evidence: GenericRank, finding: Finding, draft: Draft) -> Claim | None:
+    by = draft.generic(evidence)
+    node = draft.instance.network.affine_node_of(evidence.layer)
+    return {
+        "statement": finding.statement, "verdict": evidence.verdict, "node": node, "lower": evidence.lower,
+        "upper": evidence.upper, "by": by,
+    } if by else None  # fmt: skip
+
+
+@encode.register
+def _(evidence: AlmostEverywhere, finding: Finding, draft: Draft) -> Claim | None:
+    by = _almost_everywhere(evidence, draft)
+    node = draft.instance.network.node_of(evidence.layer)
+    return None if by is None else {"statement": finding.statement, "node": node, "by": [by]}
+
+
+def _almost_everywhere(evidence: AlmostEverywhere, draft: Draft) -> int | None:
+    k, network, witness = evidence.layer, draft.instance.network, evidence.witness
+    node = network.node_of(k)
     if isinstance(witness, (FeatureMinor, VerifiedMinor)):
-        lower, residues = _lower(witness, instance, evidence.layer)
-        record = {"kind": "witness", "lower": lower}
-    elif isinstance(witness, NestedMinor):
-        minor = witness.minor
-        lower = {
-            "kind": "minor",
-            "prime": minor.prime,
-            "root": witness.root,
-            "seed": json_integer(witness.seed),
-            "bits": witness.bits,
-            "rows": list(minor.rows),
-            "columns": list(minor.columns),
-        }
-        record = {"kind": "nested", "lower": lower}
+        return draft.lower(witness, k)
+    if isinstance(witness, NestedMinor):
+        return seeded_witness(draft, k)
+    if isinstance(witness, TriangularWitness):
+        return draft.order(witness)
+    draft.samples = True
+    if isinstance(witness, GeneralPosition):
+        return draft.add({"kind": "general-position", "node": node})
+    if isinstance(evidence.obstacle, DeadLayer):
+        return draft.add({"kind": "dead", "node": node, "dead": network.node_of(evidence.obstacle.layer)})
+    assert evidence.obstacle is not None
+    return draft.upper(evidence.obstacle, k)
 
-        def compute() -> np.ndarray:
-            nested = NestedFeatures(instance, evidence.layer, witness.seed, witness.bits)
-            image = nested.image(minor.prime, witness.root)
-            return np.ascontiguousarray(image[np.ix_(minor.rows, minor.columns)])
 
-        residues = compute
-    elif isinstance(witness, TriangularWitness):
-        m = len(witness.thresholds)
-        core = {"kind": "minor", "prime": witness.prime, "rows": list(range(m)), "columns": list(range(m))}
-        record = {
-            "kind": "triangular",
-            "seed": witness.seed,
-            "bits": witness.bits,
-            "shared": witness.shared,
-            "order": list(witness.order),
-            "units": list(witness.units),
-            "thresholds": [json_integer(threshold) for threshold in witness.thresholds],
-            "lower": core if m else None,
-        }
-        if m:
-            values, layer = instance.need_samples().x.numerators, instance.network.layer(1)
-            residues = lambda: residues_mod(witness.core_matrix(layer, values), witness.prime)  # noqa: E731
-    elif isinstance(witness, GeneralPosition):
-        record = {"kind": "general-position"}
-    elif isinstance(obstacle, DeadLayer):
-        record = {"kind": "dead-layer", "layer": obstacle.layer, "bound": json_integer(obstacle.bound)}
-    else:
-        assert obstacle is not None
-        record = {"kind": "bound", "upper": _upper_rule(obstacle, None)}
-    claim = {
-        "statement": finding.statement,
-        "verdict": finding.verdict,
-        "layer": evidence.layer,
-        "samples": evidence.samples,
-        "width": evidence.width,
-        "evidence": record,
+@encode.register
+def _(evidence: GenericData, finding: Finding, draft: Draft) -> Claim:
+    node = draft.instance.network.node_of(1)
+    by = draft.add({"kind": "generic-data", "node": node, "samples": evidence.samples})
+    return {"statement": "extension-b", "node": node, "samples": evidence.samples, "by": [by]}
+
+
+@encode.register
+def _(evidence: PatchCollision, finding: Finding, draft: Draft) -> Claim:
+    draft.samples = True
+    collision = None
+    if evidence.samples is not None and evidence.patches is not None:
+        collision = {"samples": list(evidence.samples), "patches": list(evidence.patches)}
+    return {
+        "statement": "assumption-3.1",
+        "by": [draft.add({"kind": "patches-differ", "collision": collision})],
     }
-    return claim, residues
 
 
-def _upper_rule(rule: CountingBound | Kernel | None, denominator: int | None) -> dict[str, Any] | None:
-    if rule is None:
+@encode.register
+def _(evidence: ActivationEvidence, finding: Finding, draft: Draft) -> Claim | None:
+    if finding.verdict == "undecided" or evidence.activation.expression is not None:
         return None
-    if isinstance(rule, CountingBound):
-        record: dict[str, Any] = {"kind": rule.kind}
-        if rule.positions is not None:
-            record["positions"] = list(rule.positions)
-        return record
-    return {
-        "kind": f"{rule.side}-kernel",
-        "denominator": None if denominator is None else json_integer(denominator),
-        "vectors": _vectors(rule),
-    }
+    activation = evidence.activation.to_certificate()
+    by = draft.add({"kind": "growth", "activation": activation})
+    return {"statement": "assumption-3.2", "activation": activation, "by": [by]}
 
 
-def _vectors(kernel: Kernel) -> list[dict[str, Any]]:
-    return [
-        {"pivot": vector.pivot, "entries": [[index, json_integer(value)] for index, value in vector.entries]}
-        for vector in kernel.vectors
-    ]
+@encode.register
+def _(evidence: PatchStructure, finding: Finding, draft: Draft) -> Claim:
+    node = draft.instance.network.affine_node_of(evidence.layer)
+    by = draft.add({
+        "kind": "structure", "node": node, "uncovered": list(evidence.uncovered[:_MOST_STRUCTURE_ENTRIES]),
+        "equal": [list(pair) for pair in evidence.equal[:_MOST_STRUCTURE_ENTRIES]],
+    })  # fmt: skip
+    return {"statement": "structure", "node": node, "by": [by]}
 
 
-@_claim.register
-def _(evidence: LiftedRank, finding: Finding, instance: Instance) -> Claim | None:
-    lower: dict[str, Any] | None = None
-    residues: MinorResidues | None = None
-    minor = evidence.minor
-    if minor is not None and minor.rank:
-        lower = _lifted_minor(minor, {"kind": "weights"})
-        W = residues_mod(instance.need_weights()[evidence.layer].W.numerators, minor.prime)
-        residues = partial(_lifted_residues, instance, evidence.layer, minor, lambda used: W[:, :used])
-    kernel = evidence.kernel
-    upper = None if kernel is None else {"kind": f"{kernel.side}-kernel", "vectors": _vectors(kernel)}
-    return _bounds_of_u(evidence, finding, lower, upper), residues
-
-
-@_claim.register
-def _(evidence: GenericData, finding: Finding, instance: Instance) -> Claim:
-    return {
-        "statement": "extension-b",
-        "verdict": finding.verdict,
-        "samples": evidence.samples,
-        "width": evidence.width,
-        "rank": evidence.rank,
-    }, None
-
-
-def _bounds_of_u(
-    evidence: LiftedRank | GenericRank,
-    finding: Finding,
-    lower: dict[str, Any] | None,
-    upper: dict[str, Any] | None,
-) -> dict[str, Any]:
-    return {
-        "statement": finding.statement,
-        "verdict": evidence.verdict,
-        "layer": evidence.layer,
-        "rows": evidence.rows,
-        "columns": evidence.columns,
-        "lower": evidence.lower,
-        "upper": evidence.upper,
-        "evidence": {"lower": lower, "upper": upper},
-    }
-
-
-def _lifted_minor(minor: Minor, filters: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "kind": "minor",
-        "prime": minor.prime,
-        "filters": filters,
-        "rows": list(minor.rows),
-        "columns": list(minor.columns),
-    }
-
-
-def _lifted_residues(
-    instance: Instance, k: int, minor: Minor, filters: Callable[[int], np.ndarray]
-) -> np.ndarray:
-    """The minor of U_k; ``filters(n)`` gives the residues of the first n filters."""
-    layer = instance.network.layer(k)
-    used = max(column % layer.filters for column in minor.columns) + 1
-    U, columns = lifted_residues(layer, filters(used))
-    place = {int(column): j for j, column in enumerate(columns)}
-    return np.ascontiguousarray(U[np.ix_(minor.rows, [place[column] for column in minor.columns])])
-
-
-@_claim.register
-def _(evidence: GenericRank, finding: Finding, instance: Instance) -> Claim | None:
-    lower: dict[str, Any] | None = None
-    residues: MinorResidues | None = None
-    if evidence.minor is not None and evidence.minor.minor.rank:
-        minor, seed = evidence.minor.minor, evidence.minor.seed
-        lower = _lifted_minor(minor, {"kind": "identity"} if seed is None else {"kind": "seed", "seed": seed})
-        if seed is not None:  # identity filters give a permutation matrix: elimination is trivial at any size
-            layer = instance.network.layer(evidence.layer)
-            residues = lambda: _lifted_residues(  # noqa: E731
-                instance, layer.index, minor, lambda used: seeded_filters(layer, seed, minor.prime, used)
-            )
-    return _bounds_of_u(evidence, finding, lower, _generic_rule(evidence.bound)), residues
-
-
-def _polynomial(polynomial: Polynomial) -> list[Any]:
-    return [
-        [json_integer(coefficient), [[variable, exponent] for variable, exponent in monomial]]
-        for monomial, coefficient in sorted(polynomial.items())
-    ]
-
-
-def _generic_rule(bound: GenericBound | None) -> dict[str, Any] | None:
-    if bound is None:
+@encode.register
+def _(evidence: ClausesOfAssumption41, finding: Finding, draft: Draft) -> Claim | None:
+    hidden = draft.instance.network.layers[:-1]
+    if any(layer.activation is not None and layer.activation.expression is not None for layer in hidden):
         return None
-    if isinstance(bound, Determinantal):
-        return {"kind": "determinantal"}
-    if isinstance(bound, Cover):
-        return {"kind": "cover", "rows": list(bound.rows), "columns": list(bound.columns)}
-    assert isinstance(bound, PolynomialKernel)
-    return {
-        "kind": "polynomial-kernel",
-        "side": bound.side,
-        "vectors": [
-            {"pivot": vector.pivot, "entries": [[index, _polynomial(p)] for index, p in vector.entries]}
-            for vector in bound.vectors
-        ],
-    }
+    draft.samples = True
+    failing = [list(clauses) for _, clauses in evidence.failing]
+    by = draft.add({"kind": "clauses"})
+    return {"statement": "assumption-4.1", "verdict": evidence.verdict, "failing": failing, "by": [by]}
 
 
-@_claim.register
-def _(evidence: PatchCollision, finding: Finding, instance: Instance) -> Claim:
-    if evidence.samples is None or evidence.patches is None:
-        record: dict[str, Any] = {"kind": "all-distinct"}
-    else:
-        record = {"kind": "collision", "samples": list(evidence.samples), "patches": list(evidence.patches)}
-    return {"statement": "assumption-3.1", "verdict": finding.verdict, "evidence": record}, None
+# ------------------------------------------------------------------ statements made of several
 
 
-@_claim.register
-def _(evidence: ActivationEvidence, finding: Finding, instance: Instance) -> Claim | None:
-    if finding.verdict == "undecided":
+def parts_of(parts: tuple[Finding, ...], draft: Draft, weights: Weights | None) -> list[int] | None:
+    """The judgments of all parts, at the instance's weights or at others."""
+    by: list[int] = []
+    for part in parts:
+        evidence = part.evidence
+        found: list[int] | None = None
+        if isinstance(evidence, RankEvidenceOfLayer):
+            found = _bounds_of_features(evidence, draft, weights)
+        elif isinstance(evidence, LiftedRank):
+            found = draft.lifted(evidence, weights)
+        elif isinstance(evidence, GenericRank):
+            found = draft.generic(evidence)
+        elif isinstance(evidence, AlmostEverywhere):
+            single = _almost_everywhere(evidence, draft)
+            found = None if single is None else [single]
+        if not found:
+            return None
+        by += found
+    return list(dict.fromkeys(by))
+
+
+@encode.register
+def _(evidence: Composite, finding: Finding, draft: Draft) -> Claim | None:
+    network, draft.samples = draft.instance.network, True
+    # A U that is ln 2 times a rational one stands for itself: the judgments are about the instance's own weights.
+    explicit = evidence.weights if finding.statement == "theorem-3.4" else None
+    by = parts_of(evidence.parts, draft, explicit)
+    if not by:
         return None
-    record: dict[str, Any]
-    if finding.verdict == "refuted":
-        record = {"kind": "table"}
-    elif evidence.case == "a":
-        record = {"kind": "limits"}
-    else:
-        assert evidence.rho is not None
-        record = {"kind": "growth", "rho": [rational_text(r) for r in evidence.rho]}
-    return {
-        "statement": "assumption-3.2",
-        "verdict": finding.verdict,
-        "activation": evidence.activation.to_json(),
-        "evidence": record,
-    }, None
-
-
-@_claim.register
-def _(evidence: PatchStructure, finding: Finding, instance: Instance) -> Claim:
-    return {
-        "statement": "structure",
-        "verdict": finding.verdict,
-        "layer": evidence.layer,
-        "evidence": {
-            "uncovered": list(evidence.uncovered[:_MOST_STRUCTURE_ENTRIES]),
-            "equal": [list(pair) for pair in evidence.equal[:_MOST_STRUCTURE_ENTRIES]],
-        },
-    }, None
-
-
-@_claim.register
-def _(evidence: ClausesOfAssumption41, finding: Finding, instance: Instance) -> Claim:
-    return {
-        "statement": "assumption-4.1",
-        "verdict": evidence.verdict,
-        "samples": evidence.samples,
-        "layers": [{"layer": k, "failing": list(failing)} for k, failing in evidence.failing],
-    }, None
+    claim: Claim = {"statement": finding.statement, "node": network.node_of(evidence.layer), "by": by}
+    if finding.statement == "theorem-3.4":
+        about_rank = any(isinstance(part.evidence, RankEvidenceOfLayer) for part in evidence.parts)
+        claim["weights"] = (
+            draft.name_of(explicit, evidence.layer) if about_rank and finding.verdict == "proved" else None
+        )
+    if finding.statement in ("s-k", "corollary-3.6"):
+        claim["weights"] = draft.name_of(None, network.depth)
+    return claim

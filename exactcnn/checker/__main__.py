@@ -1,4 +1,4 @@
-"""Command line: python -m exactcnn.checker [--json] [--data PATH] [--max-work N] FILE...
+"""Command line: python -m exactcnn.checker [--json] [--data PATH] [--deterministic] FILE...
 
 Verdicts go to stdout; what is malformed or could not be checked is a complaint on stderr.
 Exit code: 0 all verified, 1 rejected, 2 malformed or not checked, 70 internal error; with several files the worst.
@@ -9,8 +9,8 @@ import json
 import sys
 from dataclasses import asdict
 
-from . import check_file
-from .outcome import DEFAULT_WORK, EXIT_CODES, REJECTED, VERIFIED, Verdict
+from . import check_file, limits
+from .core.outcome import EXIT_CODES, REJECTED, VERIFIED, Verdict
 
 
 def report(file: str, verdict: Verdict) -> str:
@@ -19,7 +19,7 @@ def report(file: str, verdict: Verdict) -> str:
     lines += [f"  {key}: {value}" for key, value in verdict.instance.items()]
     lines += [f"  relies on: {assumption}" for assumption in verdict.assumptions]
     if verdict.error_bound:
-        lines.append(f"  error probability: {verdict.error_bound} at most, for each instance a prover tried")
+        lines.append(f"  error probability: {verdict.error_bound} at most; a factor Q for Q hash queries of the file's author")
     return "\n".join(lines)
 
 
@@ -28,14 +28,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("files", nargs="+", metavar="FILE")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--data", metavar="PATH", help="where the data file lies")
-    parser.add_argument("--max-work", type=int, default=DEFAULT_WORK, metavar="N", help="limit of operations")
+    parser.add_argument("--max-seconds", type=int, default=limits.SECONDS, metavar="N", help="limit of processor time")
+    parser.add_argument("--max-memory", type=int, default=limits.MEMORY >> 20, metavar="MIB", help="limit of address space")
     parser.add_argument("--deterministic", action="store_true",
                         help="recompute determinants instead of trusting Fiat-Shamir evidence")
     options = parser.parse_args(arguments)
     verdicts = []
     for file in options.files:
-        verdicts.append(check_file(file, options.data, max_work=options.max_work,
-                                   deterministic=options.deterministic))
+        verdicts.append(check_file(file, options.data, deterministic=options.deterministic, max_seconds=options.max_seconds,
+                                   max_memory=options.max_memory << 20))
         reached = verdicts[-1].outcome in (VERIFIED, REJECTED)
         if not reached or not options.json:
             print(report(file, verdicts[-1]), file=sys.stdout if reached else sys.stderr, flush=True)

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from exactcnn.arithmetic.streams import filter_residues
+from exactcnn.arithmetic.streams import symmetric_odd_numerators
 from exactcnn.network.layers import Layer
 from exactcnn.network.lifting import lift_pattern
 
-__all__ = ["lifted_residues", "seeded_filters"]
+__all__ = ["FILTER_BITS", "lifted_residues", "seeded_filters"]
+
+FILTER_BITS = 61
 
 
 def seeded_filters(layer: Layer, seed: int, prime: int, filters: int | None = None) -> np.ndarray:
-    """W mod prime of FORMAT.md 6.4, shape (l, T) or its first ``filters`` columns."""
+    """The numerators of seeded weights of FILTER_BITS bits mod prime, shape (l, T) or the first ``filters`` columns.
+
+    Scaling all filters by 2^FILTER_BITS changes no rank.
+    """
     assert layer.weight_shape is not None
     size, T = layer.weight_shape
-    drawn = filter_residues(f"exactcnn/filters/1/{seed}/{layer.index}", size * T, prime).reshape(size, T)
+    message = f"exactcnn/weights/1/{seed}/{layer.index}/W"
+    drawn = (symmetric_odd_numerators(message, size * T, FILTER_BITS) % prime).reshape(size, T)
     return drawn if filters is None else drawn[:, :filters]
 
 

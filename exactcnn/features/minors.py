@@ -34,7 +34,7 @@ __all__ = ["FeatureMinor", "feature_minor"]
 _TRIES = 3
 # Below this many rows or columns FLINT is as quick.
 _SMALL = 250
-# Beyond this many entries F_k is not held but passed through.
+# Beyond this many entries only primes of one byte are tried; they are also the quickest to check.
 _LARGEST_HELD = 20_000_000
 _SMALL_PRIMES = (251, 263, 347)
 _MEDIUM = 2**23
@@ -92,7 +92,7 @@ def _primes(features: FeatureMatrix) -> list[int]:
     N, width = features.shape
     if min(N, width) < _SMALL:
         return default_primes(_TRIES)
-    return list(_SMALL_PRIMES) if N * width > _LARGEST_HELD else default_primes(_TRIES, _MEDIUM)
+    return list(_SMALL_PRIMES) + ([] if N * width > _LARGEST_HELD else default_primes(1, _MEDIUM))
 
 
 def _at_prime(features: FeatureMatrix, p: int, root: int, goal: int) -> FeatureMinor:

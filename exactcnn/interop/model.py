@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from exactcnn.certificates.canonical import digest
+from exactcnn.certificates.instance_json import weights_json
 from exactcnn.data.samples import Samples
 from exactcnn.errors import MalformedError, MisuseError
 from exactcnn.network.network import Network
@@ -44,7 +45,7 @@ class Model:
         """
         if self.weights is None:
             raise MisuseError("model", "a model with weights", self.source)
-        return digest(self.weights.to_json(self.network.depth))
+        return digest(weights_json(self.weights, self.network.layers, self.network.depth))
 
     def check_samples(self, samples: Samples) -> None:
         """MalformedError where the samples have as many values as the input, but another shape.

@@ -90,6 +90,9 @@ def slope_ball(activation: Activation, t: Any) -> Any:
         s = builtin_ball("sigmoid", {}, t)
         falling = builtin_ball("sigmoid", {}, -t)  # 1 - s without cancellation
         return s * falling if name == "sigmoid" else s + t * s * falling
+    if name == "sigmoid2":
+        log = arb(2).log()
+        return log * builtin_ball("sigmoid", {}, t * log) * builtin_ball("sigmoid", {}, -t * log)
     if name == "tanh":
         return 4 * builtin_ball("sigmoid", {}, 2 * t) * builtin_ball("sigmoid", {}, -2 * t)
     if name == "softplus":
@@ -104,7 +107,7 @@ def slope_ball(activation: Activation, t: Any) -> Any:
     if name == "elu" and dict(activation.parameters)["alpha"] == 1:
         low, high = (x if x < 0 else arb(0) for x in (t.lower(), t.upper()))
         return low.exp().union(high.exp())
-    raise UndecidedError(f"{activation} is not differentiable everywhere")
+    raise UndecidedError(f"no derivative of {activation} is known here, or it has none somewhere")
 
 
 def extreme_singular_values(A: Any) -> tuple[Any, Any]:

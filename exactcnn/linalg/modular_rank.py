@@ -59,6 +59,12 @@ def rank_mod_p(matrix: np.ndarray, prime: int | None = None) -> Minor:
         raise MisuseError("matrix", "two dimensions", f"{matrix.ndim}")
     if matrix.dtype.kind not in "iuO":
         raise MisuseError("matrix", "integers", f"dtype {matrix.dtype}")
+    if matrix.dtype == object:  # a residue of anything else would be that of its integral part
+        other = next(
+            (v for v in matrix.flat if isinstance(v, bool) or not isinstance(v, (int, np.integer))), None
+        )
+        if other is not None:
+            raise MisuseError("matrix", "integers (exactcnn.rank takes Fractions)", repr(other))
     if prime is None and min(matrix.shape) >= CROSSOVER:
         found = _eliminated(matrix, QUICK_PRIMES[0])
         if found.rank == min(matrix.shape):

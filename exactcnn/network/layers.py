@@ -133,7 +133,7 @@ class Layer:
         return (shape[0] * shape[1] if shape else 0) + self.bias_length
 
     def to_json(self) -> Mapping[str, Any]:
-        """The layer as FORMAT.md section 2 writes it."""
+        """The layer as a spec writes it."""
         record: dict[str, Any] = {"kind": self.kind}
         if self.kind == "conv":
             record["filters"] = self.filters
@@ -147,6 +147,24 @@ class Layer:
             record["activation"] = self.activation.to_json()
             record["bias"] = self.bias
         return record
+
+    def to_nodes(self) -> list[dict[str, Any]]:
+        """The layer as FORMAT.md section 2 writes it, without the nodes' sources."""
+        explicit = self.reads is not None and not isinstance(self.reads, Window)
+        first: dict[str, Any] = {"kind": f"{self.kind}-lists" if explicit else self.kind}
+        if isinstance(self.reads, Window):
+            first.update(self.reads.to_json(), padding=[[q, q] for q in self.reads.padding])
+        elif self.reads is not None:
+            first["patches"] = [list(patch) for patch in self.reads]
+        if self.kind == "maxpool":
+            return [first]
+        first["units" if self.kind == "dense" else "filters"] = self.filters
+        first["bias"] = self.bias
+        if self.kind == "conv":
+            first |= {"extents": [self.patch_count]} if explicit else {"groups": 1}
+        if self.activation is None or self.activation.name == "identity":
+            return [first]
+        return [first, {"kind": "activation", "activation": self.activation.to_certificate()}]
 
     def __str__(self) -> str:
         if self.kind == "dense":

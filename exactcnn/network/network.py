@@ -115,12 +115,27 @@ class Network:
         return graph
 
     def to_json(self) -> dict[str, Any]:
-        """The network as FORMAT.md section 2 writes it."""
+        """The network as a spec writes it, everything spelled out."""
         return {
             "name": self.name,
             "input": list(self.input_shape),
             "layers": [dict(layer.to_json()) for layer in self.layers],
         }
+
+    def to_nodes(self) -> dict[str, Any]:
+        """The network as FORMAT.md section 2 writes it: each layer a node or, with an activation, two."""
+        nodes: list[dict[str, Any]] = []
+        for layer in self.layers:
+            nodes += [{"of": [len(nodes) + n], **node} for n, node in enumerate(layer.to_nodes())]
+        return {"name": self.name, "input": list(self.input_shape), "nodes": nodes}
+
+    def node_of(self, k: int) -> int:
+        """The number of the node whose units are those of layer k (0: the input)."""
+        return sum(len(layer.to_nodes()) for layer in self.layers[:k])
+
+    def affine_node_of(self, k: int) -> int:
+        """The number of the affine node of layer k, which has weights."""
+        return self.node_of(k - 1) + 1
 
     def _repr_html_(self) -> str:
         shape = " x ".join(map(str, self.input_shape))

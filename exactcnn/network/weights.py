@@ -12,12 +12,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from exactcnn.arithmetic.rationals import RationalArray
-from exactcnn.arithmetic.texts import json_integer
 from exactcnn.errors import MalformedError, MisuseError, UndecidedError
 from exactcnn.network.distributions import Distribution
 from exactcnn.network.layers import Layer, Window
@@ -157,35 +155,6 @@ class Weights:
         write_weight_file(
             [None if e is None else LayerArrays(e.W, e.b, e.W_ln2, e.b_ln2) for e in self.layers], path
         )
-
-    def to_json(self, upto: int) -> dict[str, Any]:
-        """FORMAT.md section 4; given weights of layers above ``upto``, or with ln 2 in them, are left out (null).
-
-        A checker draws uniform weights from their seed itself; those of other laws are given.
-        """
-        if self.origin is not None and self.origin.distribution.name == "uniform":
-            return {"kind": "seed", "seed": json_integer(self.origin.seed), "bits": self.origin.bits}
-        listed: list[Any] = []
-        for index, entry in enumerate(self.layers, start=1):
-            if entry is None or index > upto or not entry.rational:
-                listed.append(None)
-                continue
-            W, b = entry.W, entry.b
-            listed.append(
-                {
-                    "W": {
-                        "denominator": json_integer(W.denominator),
-                        "rows": [[json_integer(v) for v in row] for row in W.numerators.tolist()],
-                    },
-                    "b": None
-                    if b is None
-                    else {
-                        "denominator": json_integer(b.denominator),
-                        "values": [json_integer(v) for v in b.numerators.tolist()],
-                    },
-                }
-            )
-        return {"kind": "inline", "layers": listed}
 
 
 def _check(layer: Layer, entry: LayerWeights | None, field: str, W: str, b: str) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from math import log10, prod
 from pathlib import Path
 from typing import Any
 
 from exactcnn.errors import MalformedError
 from exactcnn.report.entries import Campaign, Entry, read_campaign, read_entry
+from exactcnn.report.evidence import judgment_words
+from exactcnn.report.layout import Layout, layout_of, short
 from exactcnn.report.mathml import formula
 from exactcnn.report.pictures import Picture, campaign_pictures, claim_pictures
-from exactcnn.report.words import evidence_rows, hypotheses, statement_words
+from exactcnn.report.words import claim_rows, hypotheses, statement_words
 
 __all__ = ["ClaimView", "EntryView", "Report", "build_report"]
 
@@ -24,6 +25,7 @@ _CLASSES = {
     "NOT CHECKED": "open",
     "INTERNAL ERROR": "bad",
 }
+_MOST_ROWS = 200  # of the network, and of the judgments of one claim
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class EntryView:
     mark: str
     style: str
     name: str
+    unit: str
     layers: list[dict[str, Any]]
     samples: int | None
     facts: list[tuple[str, str]]
@@ -82,7 +85,7 @@ class Report:
 
 
 def build_report(
-    paths: list[Path], *, data: str | None = None, check: bool = True, max_work: int | None = None
+    paths: list[Path], *, data: str | None = None, check: bool = True, max_seconds: int | None = None
 ) -> Report:
     """Read and check every file; .csv files are campaigns.  MalformedError for a file that is not there."""
     from exactcnn import __version__
@@ -94,7 +97,7 @@ def build_report(
             campaign = read_campaign(path)
             campaigns.append((campaign, campaign_pictures(campaign)))
         else:
-            entry = read_entry(path, data, check=check, max_work=max_work)
+            entry = read_entry(path, data, check=check, max_seconds=max_seconds)
             entries.append(_view(entry, len(entries) + 1))
     if not entries and not campaigns:
         raise MalformedError("certificates", "at least one file", "none")
@@ -125,36 +128,32 @@ def _headline(entries: list[EntryView]) -> tuple[str, str]:
 
 def _view(entry: Entry, number: int) -> EntryView:
     network = entry.instance.get("network")
-    name = _cut(network["name"] or "unnamed network", 80) if network else "unreadable"
+    name = short(network["name"] or "unnamed network", 80) if network else "unreadable"
+    layout = layout_of(network)
     samples = None
     facts = [("file", entry.path), ("size", f"{entry.size:,} bytes"), ("SHA-256 of the file", entry.sha256)]
     if entry.content is not None:
-        data, weights = entry.instance["data"], entry.instance["weights"]
-        if (
-            data is not None
-            and isinstance(data.get("shape"), list)
-            and data["shape"]
-            and isinstance(data["shape"][0], int)
-        ):
-            samples = data["shape"][0]
-        facts.append(("data", "none" if data is None else _data(data)))
-        facts.append(("weights", "none" if weights is None else _weights(weights)))
-        digests = entry.content.get("digests")
-        if isinstance(digests, dict):
-            facts.append(("digest of the instance", _cut(str(digests.get("instance")), 80)))
-    claims, drawn = [], set[str]()
-    for n, claim in enumerate(entry.claims):
-        point = repr(claim["point"]) if "point" in claim else ""
-        claims.append(_claim(entry, claim, n, pictures=point not in drawn))
-        drawn |= {point} - {""}
-    layers = _layers(network, samples) if network else []
-    command = shlex.join(["exactcnn", "check", entry.path])
+        samples = _samples(entry.instance["data"])
+        facts += _parts(entry.content)
+    drawn = set[str]()
+    claims = [_claim(entry, claim, n, layout, samples, drawn) for n, claim in enumerate(entry.claims)]
+    rows = layout.rows(samples)
+    if len(rows) > _MOST_ROWS:
+        facts.append((f"{layout.unit}s not shown", f"{len(rows) - _MOST_ROWS:,}"))
+    command = shlex.join(
+        ["exactcnn", "check", entry.path, *([] if entry.data is None else ["--data", entry.data])]
+    )
     mark, style = _MARKS.get(entry.outcome, "⚠"), _CLASSES.get(entry.outcome, "bad")
-    return EntryView(entry, number, mark, style, name, layers, samples, facts, claims, command)
+    return EntryView(
+        entry, number, mark, style, name, layout.unit, rows[:_MOST_ROWS], samples, facts, claims, command
+    )
 
 
-def _claim(entry: Entry, claim: dict[str, Any], n: int, *, pictures: bool) -> ClaimView:
-    title, plain, mathematics = statement_words(claim)
+def _claim(
+    entry: Entry, claim: dict[str, Any], n: int, layout: Layout, samples: int | None, drawn: set[str]
+) -> ClaimView:
+    """``drawn``: what has its picture already; a judgment or a point may belong to several claims."""
+    title, plain, mathematics = statement_words(claim, layout, samples)
     verdict = claim.get("verdict")
     verdict = verdict if verdict in ("proved", "refuted", "undecided") else "no verdict"
     if not entry.accepted:
@@ -168,71 +167,80 @@ def _claim(entry: Entry, claim: dict[str, Any], n: int, *, pictures: bool) -> Cl
             "refuted": ("✘ refuted", "refuted"),
             "undecided": ("? undecided", "open"),
         }.get(verdict, ("? no verdict", "open"))
-    verified = entry.verified[n] if entry.accepted and n < len(entry.verified) else None
-    parts = [
-        {
-            "title": statement_words(part)[0] if "note" not in part else part["statement"],
-            "verdict": _cut(str(part.get("verdict", "")), 20),
-            "note": part.get("note") or "; ".join(f"{a}: {b}" for a, b in evidence_rows(part)[:4]),
-        }
-        for part in hypotheses(claim)
+    judgments = entry.evidence(claim)
+    rows = claim_rows(claim)
+    rows += [
+        (f"judgment {i}: {short(each['kind'])}", judgment_words(each, layout))
+        for i, each in judgments[:_MOST_ROWS]
     ]
-    shown = formula(mathematics) if mathematics else ""
+    if len(judgments) > _MOST_ROWS:
+        rows.append(("judgments not shown", f"{len(judgments) - _MOST_ROWS:,}"))
     return ClaimView(
-        title,
-        _cut(claim["statement"], 60),
+        short(title),
+        short(claim["statement"]),
         plain,
-        shown,
+        formula(mathematics) if mathematics else "",
         verdict,
         badge,
         style,
-        verified,
-        evidence_rows(claim),
-        parts,
-        claim_pictures(entry, claim) if pictures else [],
+        entry.verified[n] if entry.accepted and n < len(entry.verified) else None,
+        rows,
+        hypotheses(claim),
+        claim_pictures(entry, claim, drawn),
     )
 
 
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 2] + ".."
+def _samples(data: Any) -> int | None:
+    """N, where the data say so."""
+    shape = data.get("shape") if isinstance(data, dict) else None
+    fine = isinstance(shape, list) and shape and type(shape[0]) is int and 0 < shape[0] < 2**31
+    return shape[0] if fine and isinstance(shape, list) else None
+
+
+def _parts(content: dict[str, Any]) -> list[tuple[str, str]]:
+    """Data, targets and every set of weights, each with its digest as the file states it."""
+    instance = content["instance"]
+    stated = content.get("digests")
+    digests = stated if isinstance(stated, dict) else {}
+
+    def told(what: str, digest: Any) -> str:
+        return f"{what}; digest {short(digest, 64)}" if isinstance(digest, str) else what
+
+    data, targets, weights = instance["data"], instance["targets"], instance["weights"]
+    found = [("data", "none" if data is None else told(_data(data), digests.get("data")))]
+    if targets is not None:
+        found.append(("targets", told(_targets(targets), digests.get("targets"))))
+    named = digests.get("weights")
+    for name, each in list(weights.items())[:20]:
+        digest = named.get(name) if isinstance(named, dict) else None
+        found.append((f"weights “{short(name)}”", told(_weights(each), digest)))
+    if not weights:
+        found.append(("weights", "none"))
+    found.append(("digest of the network", short(digests.get("network"), 80)))
+    found.append(("digest of the instance", short(digests.get("instance"), 80)))
+    return found
 
 
 def _data(data: dict[str, Any]) -> str:
-    shape = " x ".join(map(str, data["shape"])) if isinstance(data.get("shape"), list) else "?"
-    where = f"file {_cut(str(data.get('path')), 80)}" if data["kind"] == "file" else "inside the certificate"
-    return f"{shape} numbers, {where}"
+    shape = data.get("shape")
+    size = " x ".join(short(v, 20) for v in shape[:2]) if isinstance(shape, list) else "?"
+    where = f"file {short(data.get('name'), 80)}" if data["kind"] == "file" else "inside the certificate"
+    return f"{size} numbers, {where}"
+
+
+def _targets(targets: dict[str, Any]) -> str:
+    rows = targets.get("rows")
+    if not isinstance(rows, list) or not rows or not isinstance(rows[0], list):
+        return "inside the certificate"
+    return f"{len(rows):,} x {len(rows[0]):,} numbers, inside the certificate"
 
 
 def _weights(weights: dict[str, Any]) -> str:
+    known = {
+        "identity": "every filter a unit vector",
+        "rational": "rational numbers, inside the certificate",
+        "ln2": "polynomials in ln 2, inside the certificate",
+    }
     if weights["kind"] == "seed":
-        return f"drawn from seed {_cut(str(weights.get('seed')), 30)}, {_cut(str(weights.get('bits')), 10)} bits each"
-    return "inside the certificate"
-
-
-def _layers(network: dict[str, Any], N: int | None) -> list[dict[str, Any]]:
-    """Widths layer by layer, for bars on a logarithmic scale with a line at N."""
-    from exactcnn.errors import ExactCNNError
-    from exactcnn.network.network import Network
-
-    try:
-        net = Network.from_dict(
-            {"name": "report", "input": {"shape": network["input"]}, "layers": network["layers"]}
-        )
-    except (ExactCNNError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
-        return []
-    widths = [prod(network["input"]), *(layer.width for layer in net.layers)]
-    top = max([*widths, N or 1, 10])
-    rows = []
-    for k, width in enumerate(widths):
-        what = "input " + " x ".join(map(str, network["input"])) if k == 0 else str(net.layers[k - 1])
-        rows.append(
-            {
-                "k": k,
-                "what": _cut(what, 120),
-                "width": width,
-                "percent": round(100 * log10(1 + width) / log10(1 + top), 1),
-                "line": None if N is None else round(100 * log10(1 + N) / log10(1 + top), 1),
-                "wide": N is not None and k > 0 and width >= N,
-            }
-        )
-    return rows
+        return f"drawn from seed {short(weights.get('seed'), 30)}, {short(weights.get('bits'), 10)} bits each"
+    return known.get(weights["kind"], short(weights["kind"]))

@@ -24,9 +24,13 @@ _COLUMNS = ("cell", "width", "N", "activation", "n_k", "rank", "seed")
 
 @dataclass(frozen=True)
 class Entry:
-    """One certificate file.  ``content`` is None where it cannot be read as JSON of the format."""
+    """One certificate file.
+
+    ``content`` is None where it cannot be read as JSON of the format; ``data``: where the data file was said to lie.
+    """
 
     path: str
+    data: str | None
     sha256: str
     size: int
     content: dict[str, Any] | None
@@ -48,6 +52,13 @@ class Entry:
     def instance(self) -> dict[str, Any]:
         return {} if self.content is None else self.content["instance"]
 
+    def evidence(self, claim: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]:
+        """The judgments that a claim is said to be made of, with their numbers."""
+        judgments = [] if self.content is None else self.content["judgments"]
+        named = claim.get("by")
+        chosen = [n for n in named if type(n) is int] if isinstance(named, list) else []
+        return [(n, judgments[n]) for n in dict.fromkeys(chosen) if 0 <= n < len(judgments)]
+
 
 @dataclass(frozen=True)
 class Campaign:
@@ -57,10 +68,10 @@ class Campaign:
     rows: tuple[dict[str, str], ...]
 
 
-def read_entry(path: Path, data: str | None, *, check: bool, max_work: int | None) -> Entry:
+def read_entry(path: Path, data: str | None, *, check: bool, max_seconds: int | None) -> Entry:
     """The file and the checker's verdict on it; MalformedError only if there is no such file."""
     from exactcnn.checker import check_file
-    from exactcnn.checker.outcome import DEFAULT_WORK
+    from exactcnn.checker.limits import SECONDS
 
     raw = _bytes(path)
     content: dict[str, Any] | None = None
@@ -74,7 +85,7 @@ def read_entry(path: Path, data: str | None, *, check: bool, max_work: int | Non
         reason = "it is no JSON text of a certificate"
         outcome = "MALFORMED"
     if check:
-        verdict = check_file(str(path), data, max_work=DEFAULT_WORK if max_work is None else max_work)
+        verdict = check_file(str(path), data, max_seconds=SECONDS if max_seconds is None else max_seconds)
         outcome, reason, bound = verdict.outcome, verdict.reason, verdict.error_bound
         verified, relies = tuple(verdict.claims), tuple(verdict.assumptions)
     if (
@@ -83,6 +94,7 @@ def read_entry(path: Path, data: str | None, *, check: bool, max_work: int | Non
         outcome, reason = NOT_CHECKED, "the report could not read what the checker accepted"
     return Entry(
         str(path),
+        data,
         hashlib.sha256(raw).hexdigest(),
         len(raw),
         content,
@@ -106,18 +118,22 @@ def _bytes(path: Path) -> bytes:
 def _shaped(value: Any) -> dict[str, Any]:
     """The few things that the report takes for granted of a certificate; ValueError where one is missing."""
     try:
-        network, claims = value["instance"]["network"], value["claims"]
-        layers = [str(layer["kind"]) for layer in network["layers"]]
+        instance, judgments, claims = value["instance"], value["judgments"], value["claims"]
+        network, weights, listed = instance["network"], instance["weights"], [*judgments, *claims]
         fine = (
             isinstance(network["name"], str)
-            and all(isinstance(c["statement"], str) for c in claims)
-            and claims
+            and isinstance(network["nodes"], list)
+            and isinstance(judgments, list)
+            and isinstance(claims, list)
+            and bool(claims)
+            and all(isinstance(each, dict) for each in (network, instance, *listed))
+            and all(isinstance(judgment["kind"], str) for judgment in judgments)
+            and all(isinstance(claim["statement"], str) for claim in claims)
+            and all(isinstance(each["kind"], str) for each in weights.values())
+            and (instance["data"] is None or isinstance(instance["data"]["kind"], str))
+            and (instance["targets"] is None or isinstance(instance["targets"], dict))
         )
-        fine = fine and layers and all(isinstance(v, int) and 0 < v < 2**48 for v in network["input"])
-        fine = fine and all(
-            value["instance"][key] is None or value["instance"][key]["kind"] for key in ("data", "weights")
-        )
-    except (KeyError, TypeError, IndexError):
+    except (KeyError, TypeError, IndexError, AttributeError):
         fine = False
     if not fine:
         raise ValueError("no certificate")

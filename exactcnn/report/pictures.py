@@ -9,19 +9,26 @@ import base64
 import io
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from exactcnn.report.entries import Campaign, Entry
+from exactcnn.report.float_loss import float_loss, instance_of
 
 __all__ = ["Picture", "campaign_pictures", "claim_pictures"]
 
 _LARGEST_IMAGE = 128
 _MOST_PLACES = 100_000
+_MOST_ENTRIES = 2_000_000
 _MOST_PARAMETERS = 12
+_ABOUT_THE_LOSS = (
+    "loss", "critical-point", "local-minimum", "critical-point-nearby", "zero-loss-nearby", "point",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -34,16 +41,30 @@ class Picture:
     inline: bool = False
 
 
-def claim_pictures(entry: Entry, claim: dict[str, Any]) -> list[Picture]:
-    """The pictures that a claim has; an instance that cannot be drawn has none."""
+def claim_pictures(entry: Entry, claim: dict[str, Any], drawn: set[str]) -> list[Picture]:
+    """The pictures that a claim has; an instance that cannot be drawn has none.
+
+    ``drawn``: what has its picture already; a judgment or a point may belong to several claims.
+    """
+    tasks: list[tuple[str, Callable[[], Picture | None]]] = []
+    for n, judgment in entry.evidence(claim):
+        if judgment["kind"] == "patches-differ":
+            tasks.append((f"judgment {n}", partial(_collision, entry, judgment)))
+        elif judgment["kind"] == "order":
+            tasks.append((f"judgment {n}", partial(_peeling, entry, judgment)))
+    if claim["statement"] in _ABOUT_THE_LOSS and isinstance(claim.get("weights"), str):
+        tasks.append((f"weights {claim['weights']}", partial(_slices, entry, claim["weights"])))
     found: list[Picture] = []
-    for draw in (_collision, _peeling, _slices):
+    for key, draw in tasks:
+        if key in drawn:
+            continue
         try:
-            picture = draw(entry, claim)
+            picture = draw()
         except Exception:  # hostile or merely odd content; a report is not the place to fail over a picture
             continue
         if picture is not None:
             found.append(picture)
+            drawn.add(key)
     return found
 
 
@@ -65,28 +86,36 @@ def _png(pixels: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(image).decode("ascii")
 
 
-def _collision(entry: Entry, claim: dict[str, Any]) -> Picture | None:
+def _collision(entry: Entry, judgment: dict[str, Any]) -> Picture | None:
     """Two samples side by side, the equal patches framed."""
-    evidence = claim.get("evidence") or {}
-    shape = entry.instance["network"]["input"]
-    if evidence.get("kind") != "collision" or len(shape) != 3 or max(shape[1:]) > _LARGEST_IMAGE:
+    evidence, shape = judgment["collision"], entry.instance["network"]["input"]
+    if evidence is None or len(shape) != 3 or max(shape[1:]) > _LARGEST_IMAGE:
         return None
-    layer, rows = _first_layer_and_rows(entry)
+    instance = instance_of(entry)
+    first = instance.network.nodes[0]
+    if first.length * prod(first.above.extents) > _MOST_ENTRIES:
+        return None
+    patches, rows = first.patches, instance.samples().rows
     channels, height, width = shape
     panels = []
     for i, p in zip(evidence["samples"], evidence["patches"], strict=True):
         values = np.array(list(rows[i]), dtype=np.float64).reshape(channels, height, width).mean(axis=0)
         span = values.max() - values.min()
         gray = 255 - (220 * (values - values.min()) / (span or 1)).astype(np.uint8)
-        marked = {u % (height * width) for u in layer[p] if u >= 0}
+        marked = {u % (height * width) for u in patches[p] if u >= 0}
         panels.append(_framed(gray, marked, max(4, 240 // max(height, width))))
     gap = np.full((panels[0].shape[0], 12, 3), 255, dtype=np.uint8)
     (i, j), (p, q) = evidence["samples"], evidence["patches"]
     return Picture(
-        f"Patch {p} of sample {i} (left) equals patch {q} of sample {j} (right), framed.",
+        f"{_said(entry)}patch {p} of sample {i} (left) equals patch {q} of sample {j} (right), framed.",
         f"Samples {i} and {j} as images, with the equal patches {p} and {q} framed.",
         _png(np.concatenate([panels[0], gap, panels[1]], axis=1)),
     )
+
+
+def _said(entry: Entry) -> str:
+    """How a caption begins that repeats what a file says."""
+    return "Verified: " if entry.accepted else "The file claims, and it is not established: "
 
 
 def _framed(gray: np.ndarray, marked: set[int], scale: int) -> np.ndarray:
@@ -106,21 +135,6 @@ def _framed(gray: np.ndarray, marked: set[int], scale: int) -> np.ndarray:
             if not inside or (y + dy) * width + x + dx not in marked:
                 edge[:] = (176, 30, 30)
     return image
-
-
-def _first_layer_and_rows(entry: Entry) -> tuple[list[list[int]], Any]:
-    """Patches of layer 1 and the samples, read by the checker's own reader."""
-    from exactcnn.checker.grammar import CERTIFICATE
-    from exactcnn.checker.instance import build_layers, load_data
-    from exactcnn.checker.outcome import DEFAULT_WORK, Budget
-
-    budget = Budget(DEFAULT_WORK)
-    spec = CERTIFICATE(entry.content, "certificate")["instance"]
-    layers = build_layers(spec["network"], budget)
-    hint = Path(spec["data"].get("path", ""))
-    folder = Path(entry.path).parent
-    places = [str(hint), str(folder / hint), str(folder / hint.name)]
-    return layers[0].patches(budget), load_data(spec["data"], layers[0].below.units, places, budget).rows
 
 
 def _svg(figure: Any) -> str:
@@ -155,12 +169,10 @@ def _done(figure: Any) -> str:
     return svg
 
 
-def _peeling(entry: Entry, claim: dict[str, Any]) -> Picture | None:
+def _peeling(entry: Entry, judgment: dict[str, Any]) -> Picture | None:
     """Where in the order which position singles out a sample."""
-    evidence = claim.get("evidence") or {}
-    if evidence.get("kind") != "triangular":
-        return None
-    units, T = evidence["units"], entry.instance["network"]["layers"][0].get("filters", 1)
+    nodes, top = entry.instance["network"]["nodes"], judgment["node"]
+    units, T = judgment["units"], nodes[nodes[top - 1]["of"][0] - 1].get("filters", 1)
     if not all(isinstance(u, int) for u in units) or len(units) > _MOST_PLACES:
         return None
     figure, (axis,) = _axes(7, 3)
@@ -176,22 +188,19 @@ def _peeling(entry: Entry, claim: dict[str, Any]) -> Picture | None:
     axis.set_xlabel("place in the order of peeling")
     axis.set_ylabel("patch position")
     return Picture(
-        "The peeling order: the unit at this patch position has a larger value at this sample than at all before it.",
+        f"{_said(entry)}the unit at this patch position has a larger value at this sample than at all before it.",
         f"{len(units)} samples in the order of peeling, against the patch position of the unit that singles each out.",
         _done(figure),
         True,
     )
 
 
-def _slices(entry: Entry, claim: dict[str, Any]) -> Picture | None:
-    """The loss along coordinate axes through the stated point, in floats."""
-    if not isinstance(claim.get("point"), list) or "targets" not in claim:
+def _slices(entry: Entry, name: str) -> Picture | None:
+    """The loss along coordinate axes through the weights of that name, in floats."""
+    found = float_loss(instance_of(entry), name)
+    if found is None:
         return None
-    from exactcnn.report.float_loss import loss_function
-
-    loss, point = loss_function(entry.content or {}, claim)
-    if not 1 <= point.size <= 400:
-        return None
+    loss, point = found
     chosen = np.linspace(0, point.size - 1, min(point.size, _MOST_PARAMETERS)).astype(int)
     steps = np.linspace(-1, 1, 81)
     figure, (axis,) = _axes(7, 3.2)
@@ -206,9 +215,9 @@ def _slices(entry: Entry, claim: dict[str, Any]) -> Picture | None:
     axis.set_xlabel("change of one parameter")
     axis.set_ylabel("loss")
     return Picture(
-        f"The loss along {len(chosen)} coordinate axes through the stated point. Drawn in floating point: an "
+        f"The loss along {len(chosen)} coordinate axes through the weights “{name}”. Drawn in floating point: an "
         "illustration, no proof.",
-        f"Loss curves along {len(chosen)} coordinate axes through the stated point.",
+        f"Loss curves along {len(chosen)} coordinate axes through the weights “{name}”.",
         _done(figure),
         True,
     )

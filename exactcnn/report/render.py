@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +28,20 @@ _QUIET = [
 ]
 
 
+@cache
 def _environment(autoescape: bool) -> Any:
+    """Made once: templates take longer to compile than to fill."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    return Environment(
+    found = Environment(
         loader=PackageLoader("exactcnn.report", "templates"),
         autoescape=autoescape,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    found.filters["md"] = _plain
+    return found
 
 
 def render_html(report: Report) -> str:
@@ -47,9 +52,7 @@ def render_html(report: Report) -> str:
 
 def render_markdown(report: Report) -> str:
     """The same without pictures; text from certificates cannot become markup."""
-    environment = _environment(False)
-    environment.filters["md"] = _plain
-    text: str = environment.get_template("report.md.j2").render(report=report)
+    text: str = _environment(False).get_template("report.md.j2").render(report=report)
     return text
 
 

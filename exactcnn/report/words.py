@@ -1,4 +1,4 @@
-"""Floor 6: the statements in plain words and as formulas, and their evidence in a line.
+"""Floor 6: the statements of a certificate in plain words and as formulas, with what they are about.
 
 These words say what a claim means, never that it holds: that is the checker's part.
 """
@@ -7,29 +7,33 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["evidence_rows", "hypotheses", "statement_words"]
+from exactcnn.report.evidence import number_words, polynomial_words
+from exactcnn.report.layout import Layout, short
 
-# statement -> (title, plain words, formula for a claim of "proved")
+__all__ = ["claim_rows", "hypotheses", "statement_words"]
+
+# The statements of FORMAT.md -> (title, plain words, formula for a claim of "proved").  {at}: the layer or node, {N}:
+# how many samples, {weights}, {there}: at which weights, {than}: at which others.
 _STATEMENTS: dict[str, tuple[str, str, str]] = {
     "rank": (
         "Independent features",
-        "The features that layer {k} computes from the {N} samples are linearly independent: any labels can be "
+        "The features that {at} computes from the {N} samples {weights} are linearly independent: any labels can be "
         "fitted from them by a linear layer.",
         "rank F_k = N",
     ),
     "assumption-2.4": (
         "Assumption 2.4: full-rank filters exist",
-        "For some choice of its filters the matrix of layer {k} has full rank.",
+        "For some choice of its filters the matrix of {at} has full rank.",
         "max rank U_k = min ( n_k-1 , n_k )",
     ),
     "lemma-2.5": (
         "Lemma 2.5: almost all filters have full rank",
-        "For almost every choice of its filters the matrix of layer {k} has full rank.",
+        "For almost every choice of its filters the matrix of {at} has full rank.",
         "rank U_k = min ( n_k-1 , n_k )",
     ),
     "lifted-rank": (
         "Full rank of a weight matrix",
-        "At the given weights the matrix of layer {k} has full rank.",
+        "The matrix of {at} {weights} has full rank.",
         "rank U_k = min ( n_k-1 , n_k )",
     ),
     "assumption-3.1": (
@@ -39,7 +43,7 @@ _STATEMENTS: dict[str, tuple[str, str, str]] = {
     ),
     "assumption-3.2": (
         "Assumption 3.2: a suitable activation",
-        "The activation is continuous, not constant, and bounded as the paper asks.",
+        "The activation {activation} is continuous, not constant, and bounded as the paper asks.",
         "",
     ),
     "assumption-4.1": (
@@ -50,231 +54,198 @@ _STATEMENTS: dict[str, tuple[str, str, str]] = {
     ),
     "structure": (
         "Structure of the patches",
-        "The patches of layer {k} reach every neuron below, and no two of them are the same.",
+        "The patches of {at} reach every neuron below, and no two of them are the same.",
         "",
     ),
     "theorem-3.5": (
         "Theorem 3.5: independent features for almost all weights",
-        "For almost every choice of the parameters up to layer {k} the features of the {N} samples are linearly "
+        "For almost every choice of the parameters up to {at} the features of the {N} samples are linearly "
         "independent.",
         "rank F_k = N",
     ),
     "extension-a": (
         "Extension A: the same with max-pooling",
-        "For almost every choice of the parameters up to layer {k} the features of the {N} samples are linearly "
+        "For almost every choice of the parameters up to {at} the features of the {N} samples are linearly "
         "independent, with max-pooling between the layers.",
         "rank F_k = N",
     ),
     "extension-b": (
         "Extension B: shared biases, almost all data",
-        "For almost every data set of this size and almost every choice of the first layer's parameters its features "
+        "For almost every data set of {N} samples and almost every choice of the first layer's parameters its features "
         "have the largest rank possible.",
         "rank F_1 = min ( N , n_1 )",
     ),
     "theorem-3.4": (
         "Theorem 3.4: parameters with independent features exist",
-        "Some parameters give linearly independent features at layer {k}, and full-rank weight matrices up to it.",
+        "Some parameters give linearly independent features at {at}, and full-rank weight matrices up to it.",
         "exists ( W , b ) : rank F_k = N",
     ),
     "lemma-4.2": (
         "Lemma 4.2: almost all parameters are good",
-        "Almost all parameters lie in S_k: independent features at layer {k}, full-rank weight matrices above.",
+        "Almost all parameters lie in S_k: independent features at {at}, full-rank weight matrices from the second "
+        "layer above it.",
         "lambda ( R^d - S_k ) = 0",
-    ),
-    "loss": ("The loss at a point", "The loss at the stated weights is exactly the stated number.", "Phi = value"),
-    "critical-point": (
-        "Critical point",
-        "Every partial derivative of the loss by a true parameter is exactly 0 at the stated weights.",
-        "grad Phi = 0",
-    ),
-    "local-minimum": (
-        "Local minimum",
-        "No weights near the stated ones have a smaller loss.",
-        "Phi ( x ) >= Phi ( x^* )",
-    ),
-    "critical-point-nearby": (
-        "A critical point nearby",
-        "A small box around the stated weights holds exactly one critical point of the loss.",
-        "exists ! x^* in X : grad Phi ( x^* ) = 0",
-    ),
-    "zero-loss-nearby": (
-        "A global minimum nearby",
-        "Within the stated distance of the given output weights there are others that fit every target exactly.",
-        "F_k W + b = Y",
-    ),
-    "zero-loss-exists": (
-        "Zero loss is reached",
-        "The stated weights fit every target exactly, with independent features at layer {k}.",
-        "Phi = 0",
-    ),
-    "theorem-4.4": (
-        "Theorem 4.4 at a point",
-        "At the stated point, in S_k: the loss is 0 if and only if its gradient by layer {k}+1 is 0.",
-        "Phi = 0 iff grad_Uk+1 Phi = 0",
-    ),
-    "theorem-4.5": (
-        "Theorem 4.5 at a point",
-        "The stated point, in S_k: if it is critical, its loss is 0.",
-        "grad Phi = 0 implies Phi = 0",
-    ),
-    "corollary-4.6": (
-        "Corollary 4.6 at a point",
-        "Fully connected network; the stated point, in S_k: if it is critical, its loss is 0.",
-        "grad Phi = 0 implies Phi = 0",
-    ),
-    "extension-c": (
-        "Extension C: class labels",
-        "The stated point, with class labels as targets: if it is critical, its loss is 0.",
-        "grad Phi = 0 implies Phi = 0",
     ),
     "s-k": (
         "Membership of S_k",
-        "The given weights have independent features at layer {k} and full rank above.",
+        "With {there} the features are independent at {at}, and the weight matrices from the second layer above it "
+        "have full rank.",
         "W in S_k",
     ),
     "corollary-3.6": (
         "Corollary 3.6: any targets are reached",
-        "Whatever the targets, some output weights fit them exactly, the other layers as given.",
+        "Whatever the targets, some output weights fit them exactly from the features of {at} {weights}.",
         "all Y exists W : F_k W = Y",
+    ),
+    "loss": (
+        "The loss at a point",
+        "The loss {weights} is the number, or lies in the interval, that the evidence states.",
+        "",
+    ),
+    "critical-point": (
+        "Critical point",
+        "Every partial derivative of the loss by a parameter is exactly 0 {weights}.",
+        "grad Phi = 0",
+    ),
+    "local-minimum": (
+        "Local minimum",
+        "No weights near {there} have a smaller loss.",
+        "Phi ( x ) >= Phi ( x^* )",
+    ),
+    "critical-point-nearby": (
+        "A critical point nearby",
+        "A small box around {there} holds exactly one critical point of the loss.",
+        "exists ! x^* in X : grad Phi ( x^* ) = 0",
+    ),
+    "zero-loss-nearby": (
+        "A global minimum nearby",
+        "Within the stated distance of the output weights among {there} there are others that fit every target "
+        "exactly.",
+        "F_k W + b = Y",
+    ),
+    "point": (
+        "One point, and what the theorems say of it",
+        "",
+        "",
+    ),
+    "smaller-loss": (
+        "A smaller loss elsewhere",
+        "The loss {weights} is smaller than {than}, or than that of the critical point in the box around these: no "
+        "global minimum is there.",
+        "Phi ( x ) < Phi ( y )",
     ),
 }  # fmt: skip
 
-_KINDS = {
-    "minor": "a square part of the matrix whose determinant is not 0 modulo a prime",
-    "minor-fiat-shamir": "a square part of the matrix shown to be invertible modulo a prime by a Fiat-Shamir test",
-    "verified-inverse": "an approximate inverse of a square part, its error below 1 in interval arithmetic",
-    "width": "too few columns",
-    "distinct-samples": "too few different samples",
-    "restriction": "too few different samples under some of the patches",
-    "distinct-patches": "too few different patch values at some positions",
-    "equal-positions": "too many equal columns under shared biases",
-    "left-kernel": "linear relations between the rows",
-    "right-kernel": "linear relations between the columns",
-    "polynomial-kernel": "relations that hold for all filters",
-    "cover": "rows and columns that hold every non-zero entry",
-    "determinantal": "a determinantal identity of convolutions",
-    "witness": "one witness, since the features are analytic in the weights",
-    "nested": "a specialisation of all layers into a finite field",
-    "triangular": "an order in which each sample is singled out by a unit",
-    "general-position": "the hypotheses of the general proof, decided on this data",
-    "bound": "a count that holds for all weights",
-    "dead-layer": "a box of weights, of positive volume, on which a ReLU layer is dead",
-    "all-distinct": "a comparison of all patches",
-    "collision": "two equal patches of different samples",
-    "limits": "the activation's limits",
-    "growth": "the activation's growth",
-    "table": "a table of activations",
-    "definite": "gradient 0 and positive curvature on what symmetries leave free",
-    "direction": "a direction of negative curvature",
-    "partial": "a partial derivative that is not 0",
-    "zero-loss": "a loss of 0, which cannot be less",
+_MOST = 100  # hidden layers that are listed one by one
+# The hypotheses of Theorems 4.4 and 4.5 and Corollary 4.6 that a claim `point` lists where they fail.
+_HYPOTHESES = {
+    "no-pooling-above": "no pooling above layer k",
+    "linear-output": "the last layer is dense and linear",
+    "slopes-without-zeros": "no activation in layers k + 1 .. L - 1 has a slope of 0 (custom ones: at this point)",
+    "pyramid": "from layer k + 1 upwards the widths do not grow",
+    "dense-above": "layer k + 1 is dense (Theorem 4.5 and Corollary 4.6)",
+    "fully-connected": "every layer is dense (Corollary 4.6)",
 }
 
 
-def statement_words(claim: dict[str, Any]) -> tuple[str, str, str]:
+def statement_words(claim: dict[str, Any], layout: Layout, samples: int | None) -> tuple[str, str, str]:
     """(title, what the statement says, formula) of a claim; the formula may be empty."""
     name = claim["statement"]
     title, plain, mathematics = _STATEMENTS.get(name, (name, "A statement this report has no words for.", ""))
-    places = {"k": _short(claim.get("layer", "k")), "N": _short(claim.get("samples", "N"))}
+    if name == "point":
+        return (title, *_point(claim, layout))
+    weights = claim.get("weights")
+    places = {
+        "at": layout.place(claim.get("node"), "U" if name in _ABOUT_U else "F"),
+        "N": short(claim.get("samples", "N" if samples is None else f"{samples:,}")),
+        "weights": "with some choice of weights" if weights is None else f"at the weights “{short(weights)}”",
+        "there": f"the weights “{short(weights)}”",
+        "than": f"at the weights “{short(claim.get('than'))}”",
+        "activation": _activation(claim.get("activation")),
+    }
     return title, plain.format(**places), mathematics
 
 
-def _short(value: Any) -> str:
-    """Anything of a certificate, cut to a readable length."""
-    text = str(value)
-    return text if len(text) <= 60 else text[:57] + ".."
+_ABOUT_U = ("assumption-2.4", "lemma-2.5", "lifted-rank", "structure")
 
 
-def evidence_rows(claim: dict[str, Any]) -> list[tuple[str, str]]:
-    """(what, value) about the evidence of one claim, as the file states it."""
-    rows: list[tuple[str, str]] = []
-    for key, label in (
-        ("layer", "layer k"),
-        ("samples", "samples N"),
-        ("width", "width n_k"),
-        ("rows", "rows"),
-        ("columns", "columns"),
-    ):
-        if isinstance(claim.get(key), int):
-            rows.append((label, f"{claim[key]:,}"))
-    if isinstance(claim.get("lower"), int) and isinstance(claim.get("upper"), int):
-        rows.append(("rank lies between", f"{claim['lower']:,} and {claim['upper']:,}"))
-    for key in ("value", "distance", "loss"):
-        if key in claim:
-            rows.append((key, _number(claim[key])))
-    if isinstance(claim.get("inertia"), list):
-        rows.append(("inertia of the Hessian (positive, negative)", _short(tuple(claim["inertia"]))))
-    if claim.get("missing"):
-        rows.append(("hypotheses that fail", _short(", ".join(map(str, claim["missing"])))))
-    rows += _evidence(claim.get("evidence"), "")
-    return rows
+def _activation(value: Any) -> str:
+    if not isinstance(value, dict):
+        return short(value)
+    more = [f"{short(key, 20)} = {short(each, 20)}" for key, each in value.items() if key != "name"]
+    return short(value.get("name"), 30) + (f" ({', '.join(more[:3])})" if more else "")
 
 
-def _evidence(evidence: Any, prefix: str) -> list[tuple[str, str]]:
-    if not isinstance(evidence, dict):
-        return []
-    rows: list[tuple[str, str]] = []
-    kind = evidence.get("kind")
-    if isinstance(kind, str):
-        rows.append((f"{prefix}evidence", _KINDS.get(kind, _short(kind))))
-    if isinstance(evidence.get("prime"), int):
-        order = len(evidence["rows"]) if isinstance(evidence.get("rows"), list) else "?"
-        rows.append(
-            (
-                f"{prefix}minor",
-                f"order {order:,} modulo {evidence['prime']}" if order != "?" else "of unknown order",
-            )
-        )
-    if isinstance(evidence.get("solutions"), list):
-        rows.append((f"{prefix}Fiat-Shamir", f"{len(evidence['solutions'])} solved systems"))
-    for key, label in (
-        ("samples", "samples"),
-        ("patches", "patches"),
-        ("positions", "positions"),
-        ("precision", "binary places"),
-    ):
-        if key in evidence:
-            value = evidence[key]
-            rows.append(
-                (
-                    f"{prefix}{label}",
-                    _short(len(value) if isinstance(value, list) and len(value) > 8 else value),
-                )
-            )
-    for key in ("vectors", "symmetries", "free"):
-        if isinstance(evidence.get(key), list):
-            rows.append((f"{prefix}{key}", f"{len(evidence[key])}"))
-    for key, label in (("lower", "below: "), ("upper", "above: ")):
-        rows += _evidence(evidence.get(key), label)
-    return rows
-
-
-def _number(value: Any) -> str:
-    """A rational, an enclosure of two, or a polynomial in ln 2."""
-    if isinstance(value, list):
-        if not value:
-            return "0"
-        if len(value) == 1:
-            return _short(value[0])
-        return _short(" .. ".join(map(str, value)))
-    return _short(value)
-
-
-def hypotheses(claim: dict[str, Any]) -> list[dict[str, Any]]:
-    """The parts of a composite claim, and for Assumption 4.1 its clauses, as claims of their own."""
-    parts = claim.get("parts")
-    found = (
-        [part for part in parts if isinstance(part, dict) and isinstance(part.get("statement"), str)]
-        if isinstance(parts, list)
-        else []
+def _point(claim: dict[str, Any], layout: Layout) -> tuple[str, str]:
+    """The facts about one point in a sentence each, and as a formula."""
+    critical, zero, flat, v = (
+        claim.get("critical") is True,
+        claim.get("loss") == [],
+        claim.get("flat"),
+        claim.get("v"),
     )
-    if claim["statement"] == "assumption-4.1" and isinstance(claim.get("layers"), list):
-        for entry in claim["layers"]:
-            if isinstance(entry, dict):
-                failing = entry.get("failing") or []
-                found.append({
-                    "statement": f"layer {_short(entry.get('layer'))} as the wide layer",
-                    "verdict": "refuted" if failing else "proved",
-                    "note": f"fails: {_short(', '.join(map(str, failing)))}" if failing else "all clauses hold",
-                })  # fmt: skip
-    return found
+    at = layout.place(claim.get("node"))
+    loss = polynomial_words(claim.get("loss"))
+    inside = "lie in S_k" if v is None else "lie in the larger set of Extension C, for class labels,"
+    sentences = [
+        f"The weights “{short(claim.get('weights'))}” {inside} with {at} as layer k.",
+        f"They are {'' if critical else 'not '}a critical point of the loss, which is {loss} there.",
+    ]
+    if flat is not None:
+        size = "0" if flat is True else "not 0"
+        sentences.append(
+            f"The gradient by the matrix of layer k + 1, each entry taken for a parameter, is {size}."
+        )
+    if critical and not zero:
+        sentences.append(
+            "So a critical point in this set may have a loss above 0, where hypotheses of the theorems fail."
+        )
+    elif critical:
+        sentences.append(
+            "So this critical point is a global minimum, as the theorems say of critical points in this set."
+        )
+    set_of = "W in S_k" if v is None else "rank F_k = N"
+    return " ".join(
+        sentences
+    ), f"{set_of} , grad Phi {'=' if critical else '!='} 0 , Phi {'=' if zero else '>'} 0"
+
+
+def claim_rows(claim: dict[str, Any]) -> list[tuple[str, str]]:
+    """(what, value) that the claim itself states."""
+    rows: list[tuple[str, str]] = []
+    if isinstance(claim.get("lower"), int) and isinstance(claim.get("upper"), int):
+        low, high = short(f"{claim['lower']:,}"), short(f"{claim['upper']:,}")
+        rows.append(("rank", low) if low == high else ("rank lies between", f"{low} and {high}"))
+    if "distance" in claim:
+        rows.append(("distance at most", number_words(claim["distance"])))
+    if isinstance(claim.get("v"), list):
+        rows.append(("v, with y_i . v = 1", short(", ".join(map(number_words, claim["v"][:12])), 120)))
+    return rows
+
+
+def _listed(names: Any) -> str:
+    return short(", ".join(map(str, names)) if isinstance(names, list) else names, 120)
+
+
+def hypotheses(claim: dict[str, Any]) -> list[dict[str, str]]:
+    """What a claim says of each hypothesis: of Assumption 4.1 layer by layer, of the theorems at a point."""
+    failing = claim.get("failing")
+    if not isinstance(failing, list):
+        return []
+    if claim["statement"] == "assumption-4.1":
+        return [
+            {
+                "title": f"layer {k} as the wide layer",
+                "verdict": "fails" if clauses else "holds",
+                "note": short(", ".join(map(str, clauses)), 120)
+                if isinstance(clauses, list) and clauses
+                else "all clauses",
+            }
+            for k, clauses in enumerate(failing[:_MOST], 1)
+        ]
+    if claim["statement"] != "point":
+        return []
+    return [
+        {"title": name, "verdict": "fails" if name in failing else "holds", "note": note}
+        for name, note in _HYPOTHESES.items()
+    ]

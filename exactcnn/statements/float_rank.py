@@ -3,8 +3,8 @@
 sigma_min(F_k) > 0 for every matrix in the float enclosure of F_k (``features.enclosures``,
 ``linalg.singular_enclosures``).  Of a layer with more than three columns for each sample two
 for each are taken: more columns only make sigma_min larger.  The proof rests on IEEE float64
-arithmetic and on a BLAS that multiplies classically; the checker cannot repeat it, so no
-certificate holds it.  A failure says nothing, and the exact routes follow: floats never refute.
+arithmetic and on a BLAS that multiplies classically; a certificate does not: the checker shows the
+same columns regular by solutions over R (FORMAT.md 6).  A failure says nothing, and the exact routes follow: floats never refute.
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
-"""Helpers of the checker's tests: sealing hand-made certificates, and a naive second reading of FORMAT.md.
+"""Hand-made certificates: builders of networks, instances, judgments and claims, and their digests.
 
-Nothing here uses the checker's code.
+Nothing here or in `naive` uses the checker's code.
 """
 
 import copy
 import hashlib
-import itertools
 import json
-from fractions import Fraction
-from math import floor, lcm
+
+from naive import shapes
 
 RELU, SIGMOID, IDENTITY = {"name": "relu"}, {"name": "sigmoid"}, {"name": "identity"}
+P31, P61 = 2**31 - 1, 2**61 - 1
 
 
 def canonical(value):
@@ -19,124 +19,6 @@ def canonical(value):
 
 def sha(value):
     return None if value is None else hashlib.sha256(canonical(value)).hexdigest()
-
-
-def seal(instance, *claims):
-    """A certificate with the right digests."""
-    digests = {part: sha(instance[part]) for part in ("network", "data", "weights")}
-    return {
-        "format": "exactcnn-certificate",
-        "version": 1,
-        "instance": instance,
-        "digests": {**digests, "instance": sha(instance)},
-        "claims": list(claims),
-    }
-
-
-def instance(network, data=None, weights=None):
-    return {"network": network, "data": data, "weights": weights}
-
-
-def network(size, *layers):
-    return {"name": "test", "input": size, "layers": list(layers)}
-
-
-def conv(
-    filters, patches=None, kernel=None, stride=None, padding=None, dilation=None, activation=RELU, bias="none"
-):
-    if patches is not None:
-        return {
-            "kind": "conv",
-            "filters": filters,
-            "patches": patches,
-            "activation": activation,
-            "bias": bias,
-        }
-    r = len(kernel)
-    return {
-        "kind": "conv",
-        "filters": filters,
-        "kernel": kernel,
-        "stride": stride or [1] * r,
-        "padding": padding or [0] * r,
-        "dilation": dilation or [1] * r,
-        "activation": activation,
-        "bias": bias,
-    }
-
-
-def pool(kernel, stride=None, padding=None):
-    r = len(kernel)
-    return {
-        "kind": "maxpool",
-        "kernel": kernel,
-        "stride": stride or [1] * r,
-        "padding": padding or [0] * r,
-        "dilation": [1] * r,
-    }
-
-
-def dense(units, activation=IDENTITY, bias="none"):
-    return {"kind": "dense", "units": units, "activation": activation, "bias": bias}
-
-
-def inline(rows, denominator=1):
-    return {"kind": "inline", "shape": [len(rows), len(rows[0])], "denominator": denominator, "rows": rows}
-
-
-def weight(rows, b=None, denominator=1):
-    bias = None if b is None else {"denominator": denominator, "values": b}
-    return {"W": {"denominator": denominator, "rows": rows}, "b": bias}
-
-
-def weights(*layers):
-    return {"kind": "inline", "layers": list(layers)}
-
-
-def line(values, activation, **claim):
-    """F_1 is the column sigma(t) for t in values: one input unit, one filter with weight 1."""
-    one = instance(
-        network([1], conv(1, patches=[[0]], activation=activation)),
-        inline([[t] for t in values]),
-        weights(weight([[1]])),
-    )
-    return one, rank(len(values), 1, **claim)
-
-
-def rank(samples, width, lower=0, upper=None, low=None, up=None, layer=1):
-    upper = samples if upper is None else upper
-    verdict = "proved" if lower == samples else "refuted" if upper < samples else "undecided"
-    return {
-        "statement": "rank",
-        "verdict": verdict,
-        "layer": layer,
-        "samples": samples,
-        "width": width,
-        "lower": lower,
-        "upper": upper,
-        "evidence": {"lower": low, "upper": up},
-    }
-
-
-def generic(statement, rows, columns, lower=0, upper=None, low=None, up=None, layer=1):
-    full = min(rows, columns)
-    upper = full if upper is None else upper
-    verdict = "proved" if lower == full else "refuted" if upper < full else "undecided"
-    return {
-        "statement": statement,
-        "verdict": verdict,
-        "layer": layer,
-        "rows": rows,
-        "columns": columns,
-        "lower": lower,
-        "upper": upper,
-        "evidence": {"lower": low, "upper": up},
-    }
-
-
-def minor(rows, columns, prime=101, **more):
-    more = more or {"substitution": None}
-    return {"kind": "minor", "prime": prime, "rows": rows, "columns": columns, **more}
 
 
 def changed(value, *path):
@@ -149,153 +31,251 @@ def changed(value, *path):
     return value
 
 
-# ---- Naive features and Fiat-Shamir evidence. ----
+def seal(case, judgments, claims):
+    """A certificate with the right digests."""
+    digests = {part: sha(case[part]) for part in ("network", "data", "targets")}
+    digests["weights"] = {name: sha(each) for name, each in case["weights"].items()}
+    return {
+        "format": "exactcnn-certificate",
+        "version": 2,
+        "instance": case,
+        "digests": {**digests, "instance": sha(case)},
+        "judgments": judgments,
+        "claims": claims,
+    }
 
 
-def drawn(seed, bits, k, part, count):
-    w = -(-bits // 8)
-    stream = hashlib.shake_256(f"exactcnn/weights/1/{seed}/{k}/{part}".encode()).digest(count * w + 1)
-    numbers = [int.from_bytes(stream[m * w : m * w + w], "big") & ((1 << bits) - 1) for m in range(count)]
-    return [Fraction(2 * v + 1 - 2**bits, 2**bits) for v in numbers]
+# ---- Networks: a node that is not told what it reads reads the one before it. ----
 
 
-def naive_features(case, last_is_preactivation=False):
-    """F_k of the last layer as Fractions, for kernels, by loops over coordinates; states are dictionaries."""
-    net, data, w = case["network"], case["data"], case["weights"]
-    shape = net["input"] if len(net["input"]) > 1 else [1, *net["input"]]
-    matrix = []
-    for row in data["rows"]:
-        places = [(c, pos) for c in range(shape[0]) for pos in itertools.product(*map(range, shape[1:]))]
-        state = {place: Fraction(x, data["denominator"]) for place, x in zip(places, row, strict=True)}
-        channels, extents = shape[0], shape[1:]
-        for k, layer in enumerate(net["layers"], 1):
-            if layer["kind"] == "dense":
-                patches = [
-                    [(c, pos) for pos in itertools.product(*map(range, extents)) for c in range(channels)]
-                    if k > 1
-                    else places
-                ]
-                outputs, filters = [1], layer["units"]
-            else:
-                outputs = [
-                    floor(Fraction(e + 2 * q - d * (n - 1) - 1, s)) + 1
-                    for e, q, d, n, s in zip(
-                        extents,
-                        layer["padding"],
-                        layer["dilation"],
-                        layer["kernel"],
-                        layer["stride"],
-                        strict=True,
-                    )
-                ]
-                filters, windows = layer.get("filters"), []
-                for out in itertools.product(*map(range, outputs)):
-                    windows.append(
-                        [
-                            tuple(
-                                o * s - q + f * d
-                                for o, s, q, f, d in zip(
-                                    out,
-                                    layer["stride"],
-                                    layer["padding"],
-                                    off,
-                                    layer["dilation"],
-                                    strict=True,
-                                )
-                            )
-                            for off in itertools.product(*map(range, layer["kernel"]))
-                        ]
-                    )
-                patches = [[(c, pos) for c in range(channels) for pos in window] for window in windows]
-            positions = list(itertools.product(*map(range, outputs)))
-            new = {}
-            if layer["kind"] == "maxpool":
-                for pos, window in zip(positions, windows, strict=True):
-                    for c in range(channels):
-                        new[c, pos] = max(state[c, q] for q in window if (c, q) in state)
-                state, extents = new, outputs
-                continue
-            length, count = len(patches[0]), len(patches) * filters
-            sizes = {"unit": count, "filter": filters, "none": 0}
-            if w["kind"] == "seed":
-                flat = drawn(w["seed"], w["bits"], k, "W", length * filters)
-                b = drawn(w["seed"], w["bits"], k, "b", sizes[layer["bias"]])
-            else:
-                part = w["layers"][k - 1]
-                flat = [Fraction(x, part["W"]["denominator"]) for r in part["W"]["rows"] for x in r]
-                b = part["b"] and [Fraction(x, part["b"]["denominator"]) for x in part["b"]["values"]]
-            for p, patch in enumerate(patches):
-                for t in range(filters):
-                    g = sum(flat[r * filters + t] * state.get(place, 0) for r, place in enumerate(patch))
-                    g += b[p * filters + t if layer["bias"] == "unit" else t] if b else 0
-                    last = k == len(net["layers"]) and last_is_preactivation
-                    name = layer["activation"]["name"]
-                    if not last and name == "leaky_relu" and g < 0:
-                        g *= Fraction(layer["activation"]["slope"])
-                    value = (
-                        g
-                        if last or name in ("identity", "leaky_relu")
-                        else g * g
-                        if name == "square"
-                        else max(g, 0)
-                    )
-                    new[(t, positions[p]) if layer["kind"] == "conv" else (0, (t,))] = value
-            channels, extents = (filters, outputs) if layer["kind"] == "conv" else (1, [filters])
-            state = new
-        order = itertools.product(itertools.product(*map(range, extents)), range(channels))
-        matrix.append([state[c, pos] for pos, c in order])
-    return matrix
+def network(size, *nodes):
+    listed = [{"of": [number], **node} for number, node in enumerate(nodes)]
+    return {"name": "test", "input": size, "nodes": listed}
 
 
-def residues(matrix, p):
-    """V mod p for F = V / D with the least D."""
-    over = lcm(*(x.denominator for row in matrix for x in row))
-    return [[int(x * over) % p for x in row] for row in matrix]
+def _window(kernel, stride, padding, dilation):
+    r = len(kernel)
+    pads = [q if isinstance(q, list) else [q, q] for q in padding or [0] * r]
+    return {
+        "kernel": kernel,
+        "stride": stride or [1] * r,
+        "padding": pads,
+        "dilation": dilation or [1] * r,
+    }
 
 
-def row_reduce(rows, p):
-    """Row-reduced copy and pivot columns, over GF(p)."""
-    rows, pivots = [list(row) for row in rows], []
-    for j in range(len(rows[0])):
-        i = next((i for i in range(len(pivots), len(rows)) if rows[i][j]), None)
-        if i is None:
-            continue
-        at = len(pivots)
-        rows[at], rows[i] = rows[i], rows[at]
-        inverse = pow(rows[at][j], -1, p)
-        rows[at] = [x * inverse % p for x in rows[at]]
-        for other in range(len(rows)):
-            if other != at and rows[other][j]:
-                c = rows[other][j]
-                rows[other] = [(x - c * y) % p for x, y in zip(rows[other], rows[at], strict=True)]
-        pivots.append(j)
-    return rows, pivots
+def conv(
+    filters,
+    patches=None,
+    kernel=None,
+    stride=None,
+    padding=None,
+    dilation=None,
+    bias="none",
+    groups=1,
+    **more,
+):
+    """With a kernel or with lists; `padding`: numbers or pairs."""
+    if patches is not None:
+        extents = more.pop("extents", [len(patches)])
+        return {
+            "kind": "conv-lists",
+            "filters": filters,
+            "patches": patches,
+            "extents": extents,
+            "bias": bias,
+            **more,
+        }
+    window = _window(kernel, stride, padding, dilation)
+    return {"kind": "conv", "filters": filters, "groups": groups, **window, "bias": bias, **more}
 
 
-def challenges(case, claim, count, p):
-    bare = copy.deepcopy(claim)
-    bare["evidence"]["lower"].pop("solutions", None)
-    h = hashlib.sha256(canonical({"instance": case, "claim": bare})).digest()
-    order, result = len(bare["evidence"]["lower"]["rows"]), []
-    for j in range(count):
-        stream = hashlib.shake_256(b"exactcnn/fiat-shamir/1/" + h + j.to_bytes(4, "big")).digest(
-            80 * order + 800
-        )
-        words = (int.from_bytes(stream[i : i + 8], "big") for i in range(0, len(stream), 8))
-        result.append([v % p for v in words if v < 2**64 // p * p][:order])
-    return result
+def dense(units, bias="none", **more):
+    return {"kind": "dense", "units": units, "bias": bias, **more}
 
 
-def fiat_shamir(case, claim, a, p, count):
-    """Put solutions of A x_j = b_j into the claim."""
-    claim["evidence"]["lower"]["kind"] = "minor-fiat-shamir"
-    b = challenges(case, claim, count, p)
-    reduced, pivots = row_reduce([[*row, *(x[i] for x in b)] for i, row in enumerate(a)], p)
-    if pivots != list(range(len(a))):
-        raise ValueError("the matrix is singular")
-    claim["evidence"]["lower"]["solutions"] = [[row[len(a) + j] for row in reduced] for j in range(count)]
-    if p > 2**53:
-        claim["evidence"]["lower"]["solutions"] = [
-            [str(v) for v in x] for x in claim["evidence"]["lower"]["solutions"]
-        ]
-    return claim
+def act(activation, **more):
+    named = {"name": activation} if isinstance(activation, str) else activation
+    return {"kind": "activation", "activation": named, **more}
+
+
+def pool(kernel, stride=None, padding=None, dilation=None, **more):
+    return {"kind": "maxpool", **_window(kernel, stride, padding, dilation), **more}
+
+
+def average(kernel, stride=None, padding=None, count_padding=False, **more):
+    return {
+        "kind": "avgpool",
+        **_window(kernel, stride, padding, None),
+        "count_padding": count_padding,
+        **more,
+    }
+
+
+def add(*of):
+    return {"kind": "add", "of": list(of)}
+
+
+def concat(axis, *of):
+    return {"kind": "concat", "axis": axis, "of": list(of)}
+
+
+def scale(factors, shifts, **more):
+    return {"kind": "scale", "factors": factors, "shifts": shifts, **more}
+
+
+# ---- Instances. ----
+
+
+def inline(rows, denominator=1):
+    rows = [list(row) for row in rows]
+    return {"kind": "inline", "shape": [len(rows), len(rows[0])], "denominator": denominator, "rows": rows}
+
+
+def weight(rows, b=None, denominator=1):
+    bias = None if b is None else {"denominator": denominator, "values": b}
+    return {"W": {"denominator": denominator, "rows": rows}, "b": bias}
+
+
+def rational(*nodes):
+    return {"kind": "rational", "nodes": list(nodes)}
+
+
+def ln2(*nodes):
+    """Pairs (W, b) of polynomials in ln 2."""
+    return {
+        "kind": "ln2",
+        "nodes": [None if node is None else {"W": node[0], "b": node[1]} for node in nodes],
+    }
+
+
+def seed(number, bits):
+    return {"kind": "seed", "seed": number, "bits": bits}
+
+
+def targets(rows, denominator=1):
+    return {"denominator": denominator, "rows": [list(row) for row in rows]}
+
+
+def instance(net, data=None, given=None, goals=None, **weights):
+    """`given`: the set of weights that goes by the name w."""
+    if given is not None:
+        weights["w"] = given
+    return {"network": net, "data": data, "targets": goals, "weights": weights}
+
+
+def line(values, activation):
+    """F_2 is the column sigma(t) for t in values: one input unit, one filter with weight 1."""
+    return instance(
+        network([1], conv(1, patches=[[0]]), act(activation)),
+        inline([[t] for t in values]),
+        rational(weight([[1]])),
+    )
+
+
+# ---- Judgments. ----
+
+
+def features(node, weights="w"):
+    return {"matrix": "features", "node": node, "weights": weights}
+
+
+def lifted(node, weights="w"):
+    return {"matrix": "lifted", "node": node, "weights": weights}
+
+
+def minor(of, rows, columns, prime=101, root=None, divisor=1, solutions=None):
+    return {
+        "kind": "minor-mod-p",
+        "of": of,
+        "rows": list(rows),
+        "columns": list(columns),
+        "prime": prime,
+        "root": root,
+        "divisor": divisor,
+        "solutions": solutions,
+    }
+
+
+def enclosed(of, rows, columns, precision=64, solutions=None):
+    return {
+        "kind": "minor-enclosed",
+        "of": of,
+        "rows": list(rows),
+        "columns": list(columns),
+        "precision": precision,
+        "solutions": solutions,
+    }
+
+
+def kernel(of, side, *vectors):
+    """Vectors as (pivot, [[index, value], ..])."""
+    listed = [{"pivot": pivot, "entries": entries} for pivot, entries in vectors]
+    return {"kind": "kernel", "of": of, "side": side, "vectors": listed}
+
+
+def count(node, rule, positions=None):
+    return {"kind": "count", "node": node, "rule": rule, "positions": positions}
+
+
+def order(node, order, units, seed=1, bits=8, shared=False, thresholds=(), core=None):
+    return {
+        "kind": "order",
+        "node": node,
+        "seed": seed,
+        "bits": bits,
+        "shared": shared,
+        "order": list(order),
+        "units": list(units),
+        "thresholds": list(thresholds),
+        "core": core,
+    }
+
+
+def judged(kind, **fields):
+    return {"kind": kind, **fields}
+
+
+# ---- Claims. ----
+
+
+def claim(statement, verdict, by=(0,), **fields):
+    return {"statement": statement, "verdict": verdict, **fields, "by": list(by)}
+
+
+def verdict_of(lower, upper, full):
+    return "proved" if lower == full else "refuted" if upper < full else "undecided"
+
+
+def rank(case, node, lower=0, upper=None, weights="w", by=(0,)):
+    """The rank of F; an upper bound left out is the smaller of N and the width."""
+    samples = case["data"]["shape"][0]
+    channels, extents, _ = shapes(case["network"])[node]
+    width = channels
+    for extent in extents:
+        width *= extent
+    upper = min(samples, width) if upper is None else upper
+    verdict = verdict_of(lower, upper, samples)
+    return claim("rank", verdict, by, node=node, weights=weights, lower=lower, upper=upper)
+
+
+def sides(net, node):
+    """The numbers of rows and columns of U at a node."""
+
+    def units(number):
+        channels, extents, _ = shapes(net)[number]
+        for extent in extents:
+            channels *= extent
+        return channels
+
+    return units(net["nodes"][node - 1]["of"][0]), units(node)
+
+
+def generic(case, node, lower=0, upper=None, statement="lemma-2.5", weights=None, by=(0,)):
+    """The rank of U: generic, or with `weights` at these."""
+    full = min(sides(case["network"], node))
+    upper = full if upper is None else upper
+    verdict = verdict_of(lower, upper, full)
+    named = {} if weights is None else {"weights": weights}
+    statement = statement if weights is None else "lifted-rank"
+    return claim(statement, verdict, by, node=node, lower=lower, upper=upper, **named)

@@ -1,45 +1,65 @@
 """A forged certificate that was once VERIFIED with two contradictory claims: rank F_2 = N and rank F_2 <= N - 1.
 
-Layer 2 is exponential (gaussian), so its features are no rationals; the forged minor carries no substitution and
-takes the squares of the exponents for the features.  Large enough for the NumPy route, it must fail on both.
+The top is exponential (gaussian), so its features are no rationals; the forged minor carries no root and takes the
+squares of the exponents for the features.
 """
 
 import pytest
-
-from exactcnn.checker import check_certificate, wide
-from tests.checker.handmade import conv, dense, inline, instance, minor, network, rank, seal, weight, weights
+from handmade import (
+    act,
+    conv,
+    dense,
+    features,
+    inline,
+    instance,
+    kernel,
+    minor,
+    network,
+    rank,
+    rational,
+    weight,
+)
+from verdicts import ask, rejected, verified
 
 
 def forged(N, p=1000003):
     """x_0 - j through ReLU, then gaussians of sums of two neighbours: the last two samples give equal rows."""
     samples = [[i, 0] for i in range(1, N - 1)] + [[N - 1, 1], [N - 1, -1]]
     patches = [[j, N + 1] for j in range(N - 1)] + [[N - 1, N]]
-    net = network(
-        [2],
-        dense(N + 2, {"name": "relu"}, "unit"),
-        conv(1, patches=patches, activation={"name": "gaussian"}),
-    )
+    net = network([2], dense(N + 2, "unit"), act("relu"), conv(1, patches=patches), act("gaussian"))
     first = weight(
         [[1] * (N - 1) + [0] * 3, [0] * (N - 1) + [1, -1, 0]], [-j for j in range(N - 1)] + [0] * 3
     )
-    case = instance(net, inline(samples), weights(first, weight([[1], [-1]])))
-    lower = minor(list(range(N)), list(range(N)), p)
-    claim = rank(N, N, lower=N, low=lower, layer=2)
-    kernel = {"kind": "left-kernel", "denominator": 1}
-    kernel["vectors"] = [{"pivot": N - 1, "entries": [[N - 2, 1], [N - 1, -1]]}]
-    return case, claim, rank(N, N, upper=N - 1, up=kernel, layer=2)
+    case = instance(net, inline(samples), rational(first, weight([[1], [-1]])))
+    lower = minor(features(4), range(N), range(N), p)
+    upper = kernel(features(4), "left", (N - 1, [[N - 2, 1], [N - 1, -1]]))
+    return case, lower, upper
 
 
-@pytest.mark.parametrize("numpy", [True, False])
-@pytest.mark.parametrize("kind", ["minor", "minor-fiat-shamir"])
-def test_features_that_are_not_rational_need_a_substitution(numpy, kind, monkeypatch):
-    monkeypatch.setattr(wide, "LARGE", 0)
-    if not numpy:
-        monkeypatch.setattr(wide, "_numpy", lambda: None)
-    case, proved, refuted = forged(12)
-    if kind == "minor-fiat-shamir":
-        proved["evidence"]["lower"] |= {"kind": kind, "solutions": [[0] * 12] * 10}
-    verdict = check_certificate(seal(case, proved, refuted))
-    assert verdict.outcome == "REJECTED"
-    assert "must be null exactly for rational features" in verdict.reason
-    assert check_certificate(seal(case, refuted)).outcome == "VERIFIED"
+@pytest.mark.parametrize("solutions", [None, [[0] * 12] * 10])
+@pytest.mark.parametrize("root", [None, 2])
+def test_features_that_are_not_rational_need_a_root(solutions, root):
+    N = 12
+    case, lower, upper = forged(N)
+    lower |= {"solutions": solutions, "root": root}
+    claims = [rank(case, 4, lower=N), rank(case, 4, upper=N - 1, by=[1])]
+    about = (
+        "must be null exactly where the entries are rational"
+        if root is None
+        else "A x = b"
+        if solutions
+        else "vanishes"
+    )
+    rejected(case, [lower, upper], claims, about)
+    verified(case, upper, rank(case, 4, upper=N - 1))
+
+
+def test_the_pre_activations_do_have_full_rank():
+    """What the forgery stands on: (x_0 - j, ..) without the gaussian."""
+    N = 12
+    case, lower, upper = forged(N)
+    for judgment in (lower, upper):
+        judgment["of"]["node"] = 3
+    verified(case, lower, rank(case, 3, lower=N))
+    rejected(case, upper, rank(case, 3, upper=N - 1))
+    assert ask(case, [lower, upper], rank(case, 3, lower=N)).outcome == "REJECTED"

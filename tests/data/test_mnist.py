@@ -7,8 +7,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from exactcnn.checker.instance import load_data
-from exactcnn.checker.outcome import Budget
+from exactcnn.certificates.instance_json import samples_json
+from exactcnn.checker.core.network import NETWORK, Network
+from exactcnn.checker.files import DATA, load_data
 from exactcnn.data import load
 
 pytestmark = pytest.mark.mnist
@@ -28,21 +29,17 @@ def test_train_set(mnist):
     assert round(float(train.x.numerators.mean(dtype=np.float64)) / 255, 4) == 0.1307
 
 
-def test_the_checker_reads_the_same_samples_from_the_origin(mnist):
+def test_the_checker_reads_the_same_samples_from_the_origin(mnist, monkeypatch):
     """The checker, by its own reader, sees the samples that the origin describes."""
     path = mnist / "t10k-images-idx3-ubyte.gz"
     samples = load(path, samples=5, start=9990, scale=Fraction(1, 255)).take(2, 3)
-    origin = samples.origin
-    spec = {
-        "kind": "file",
-        "path": origin.path,
-        "format": origin.format,
-        "sha256": origin.sha256,
-        "shape": list(samples.x.shape),
-        "start": origin.start,
-        "scale": origin.scale,
-    }
-    read = load_data(spec, 784, [str(path)], Budget(10**10))
-    seen = [[Fraction(value, read.denominator) for value in read.sample(i)] for i in range(2)]
-    assert seen == samples.x.to_fractions()
-    assert any(map(any, seen))
+    monkeypatch.setattr("exactcnn.certificates.instance_json._LARGEST_INLINE", 0)
+    spec = DATA(samples_json(samples), "data")
+    assert (spec["kind"], spec["name"], spec["start"]) == ("file", path.name, 9993)
+    node = {"kind": "dense", "of": [0], "units": 1, "bias": "none"}
+    network = Network(NETWORK({"name": "", "input": [1, 28, 28], "nodes": [node]}, "network"))
+    for folder, given in ((str(mnist), None), ("nowhere", str(path))):
+        read = load_data(spec, network, folder, given)
+        seen = [[Fraction(value * read.factor, read.denominator) for value in row] for row in read.rows]
+        assert seen == samples.x.to_fractions()
+        assert any(map(any, seen))

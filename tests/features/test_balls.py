@@ -1,6 +1,5 @@
 """Ranks by ball arithmetic and verified inverses: true where claimed, silent on singular matrices."""
 
-import copy
 from fractions import Fraction
 
 import mpmath
@@ -8,15 +7,26 @@ import pytest
 from flint import arb_mat, ctx
 
 import exactcnn
-from exactcnn.certificates import digest, make_certificate
-from exactcnn.checker import check_certificate
+from exactcnn.certificates.instance_json import weights_json
 from exactcnn.data.samples import Samples
 from exactcnn.features.balls import feature_balls, verified_minor
 from exactcnn.features.instance import Instance
 from exactcnn.linalg.verified_inverse import VerifiedInverse, verified_inverse
 from exactcnn.network.weights import Weights
 from exactcnn.statements.rank import decide_rank
-from tests.statements.instances import conv, given, instance, network, random_rows, rng
+from tests.statements.instances import (
+    certified,
+    conv,
+    given,
+    instance,
+    judgment,
+    network,
+    outcome,
+    random_rows,
+    rng,
+    sealed,
+    verdict,
+)
 
 SHIFTED = {"name": "custom", "expression": "atan(t) + pi/2"}
 OTHERS = ["softplus", "gelu", "arctan", {"name": "softplus", "alpha": "3/2"}, SHIFTED,
@@ -94,7 +104,7 @@ def test_proved_and_checked(activation, depth):
     inst = instance(network([5], *layers), random_rows(rng(depth), 7, 5, -2, 2))
     finding = decide_rank(inst, depth)
     assert finding.verdict == "proved"
-    assert check_certificate(make_certificate(inst, [finding])).outcome == "VERIFIED"
+    assert judgment(certified(inst, finding), "minor-enclosed")["solutions"] is None
 
 
 def singular_cases():
@@ -125,7 +135,9 @@ def test_deficient_matrices_are_never_proved(why, inst, rank):
     finding = decide_rank(inst, 1)
     assert finding.verdict != "proved"
     assert finding.summary["lower"] == rank
-    assert check_certificate(make_certificate(inst, [finding])).outcome == "VERIFIED"
+    certificate = certified(inst, finding)
+    assert certificate["claims"][0]["lower"] == rank
+    assert outcome(certificate, lambda c: c["claims"][0].update(lower=rank + 1)) == "REJECTED"
 
 
 def test_ill_conditioned_matrices_take_more_bits():
@@ -139,7 +151,8 @@ def test_ill_conditioned_matrices_take_more_bits():
     assert found.rank == 4
     assert found.precision > 150
     finding = decide_rank(inst, 1)
-    assert check_certificate(make_certificate(inst, [finding])).outcome == "VERIFIED"
+    certificate = certified(inst, finding)
+    assert outcome(certificate, lambda c: judgment(c, "minor-enclosed").update(precision=100)) == "REJECTED"
 
 
 def test_beyond_its_size_the_route_declines():
@@ -160,115 +173,186 @@ def test_verified_inverse_alone():
 
 
 def _base():
+    """Five rows, eliminated by the checker."""
     net = network([4], conv(3, "gelu", kernel=2))
     inst = instance(net, random_rows(rng(2), 5, 4, -2, 2))
-    return inst, make_certificate(inst, [decide_rank(inst, 1)])
+    return inst, certified(inst, decide_rank(inst, 1))
+
+
+def _solved():
+    """More rows than the checker eliminates, with solutions."""
+    net = network([6], conv(12, "gelu", kernel=2))
+    inst = instance(net, random_rows(rng(2), 45, 6, -2, 2))
+    return inst, certified(inst, decide_rank(inst, 1))
 
 
 def _forgeries():
-    yield "a row of the inverse is 0", lambda e: e["inverse"].__setitem__(0, [0] * 5)
-    yield "two rows of the inverse exchanged", lambda e: e["inverse"].reverse()
-    yield (
-        "an entry of the inverse moved by 2^scale",
-        lambda e: e["inverse"][0].__setitem__(0, e["inverse"][0][0] + (1 << e["scale"])),
-    )
-    yield "another scale", lambda e: e.update(scale=e["scale"] - 2)
-    yield "a column twice", lambda e: e["columns"].__setitem__(1, e["columns"][0])
-    yield "a column out of range", lambda e: e["columns"].__setitem__(-1, 99)
-    yield "a row twice", lambda e: e["rows"].__setitem__(1, 0)
-    yield (
-        "too few places",
-        lambda e: e.update(precision=16) or e["inverse"].__setitem__(0, [str(1 << 60)] * 5),
-    )
-    yield "one row less", lambda e: (e["rows"].pop(), e["columns"].pop(), [r.pop() for r in e["inverse"]])
-    yield "not square", lambda e: e["inverse"].pop()
+    def of(change):
+        return lambda c: change(judgment(c, "minor-enclosed"))
+
+    yield "a column twice", of(lambda j: j["columns"].__setitem__(1, j["columns"][0]))
+    yield "a column out of range", of(lambda j: j["columns"].__setitem__(-1, 99))
+    yield "a row twice", of(lambda j: j["rows"].__setitem__(1, 0))
+    yield "columns turned over", of(lambda j: j["columns"].reverse())
+    yield "one row less", of(lambda j: (j["rows"].pop(), j["columns"].pop()))
+    yield "not square", of(lambda j: j["rows"].pop())
+    yield "of the pre-activations", of(lambda j: j["of"].update(node=1))
+    yield "of the data", of(lambda j: j["of"].update(node=0))
+    yield "of the lifted matrix", of(lambda j: j["of"].update(matrix="lifted", node=1))
+    yield "a rank more", lambda c: c["claims"][0].update(upper=6, lower=6)
 
 
+@pytest.mark.parametrize("make", [_base, _solved])
 @pytest.mark.parametrize("attack, change", list(_forgeries()), ids=lambda v: v if isinstance(v, str) else "")
-def test_forged_inverses_are_rejected(attack, change):
-    _, certificate = _base()
-    assert check_certificate(certificate).outcome == "VERIFIED"
-    forged = copy.deepcopy(certificate)
-    change(forged["claims"][0]["evidence"]["lower"])
-    assert check_certificate(forged).outcome == "REJECTED"
+def test_forged_minors_are_rejected(attack, change, make):
+    _, certificate = make()
+    assert outcome(certificate, change) == "REJECTED"
+
+
+def _solutions():
+    yield "a solution is 0", lambda s: s["vectors"].__setitem__(0, [0] * 45)
+    yield "all solutions are 0", lambda s: s.update(vectors=[[0] * 45] * len(s["vectors"]))
+    yield "two solutions exchanged", lambda s: s["vectors"].reverse()
+    yield (
+        "an entry moved by 1",
+        lambda s: s["vectors"][0].__setitem__(0, str(int(s["vectors"][0][0]) + (1 << s["scale"]))),
+    )
+    yield "another scale", lambda s: s.update(scale=s["scale"] - 2)
+    yield "a bit less", lambda s: s.update(bits=s["bits"] - 1)
+    yield "more bits than they have", lambda s: s.update(bits=60)
+    yield "few bits, which do not add up", lambda s: s.update(bits=5)
+    yield "no bits", lambda s: s.update(bits=0)
+    yield "one solution less", lambda s: s["vectors"].pop()
+    yield "the last one twice", lambda s: s["vectors"].__setitem__(-1, s["vectors"][-2])
+    yield "one entry less", lambda s: s["vectors"][0].pop()
+    yield "one entry more", lambda s: s["vectors"][0].append(0)
+    yield "none", lambda s: s.update(vectors=[])
+
+
+@pytest.mark.parametrize("attack, change", list(_solutions()), ids=lambda v: v if isinstance(v, str) else "")
+def test_forged_solutions_are_rejected(attack, change):
+    _, certificate = _solved()
+    found = outcome(certificate, lambda c: change(judgment(c, "minor-enclosed")["solutions"]))
+    assert found == ("MALFORMED" if attack in ("none", "no bits") else "REJECTED")
+
+
+def test_too_few_places_for_the_solutions():
+    _, certificate = _solved()
+    assert outcome(certificate, lambda c: judgment(c, "minor-enclosed").update(precision=16)) == "REJECTED"
 
 
 @pytest.mark.parametrize("activation", ["gelu", "sigmoid", "softplus"])
-def test_a_singular_matrix_has_no_inverse_to_forge(activation):
-    """The identity, the float pseudo-inverse or anything else: equal samples are rejected."""
+def test_a_singular_matrix_has_no_evidence_to_forge(activation):
+    """By elimination, by the identity, the pseudo-inverse's columns or anything else: equal samples are rejected."""
     net = network([2], {"kind": "dense", "units": 4, "activation": activation})
     good = instance(net, [[1, 2], [2, 1], [0, 3]])
-    certificate = make_certificate(good, [decide_rank(good, 1)])
-    lower = {
-        "kind": "verified-inverse", "precision": 200, "rows": [0, 1, 2], "columns": [0, 1, 2],
-        "scale": 0, "inverse": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
-    }  # fmt: skip
-    for attempt in ([[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[0] * 3] * 3, [[5, -3, 2], [-1, 4, 1], [7, 7, -9]]):
-        forged = copy.deepcopy(certificate)
-        forged["instance"]["data"]["rows"][2] = forged["instance"]["data"]["rows"][0]
-        for key in ("data", "weights", "network"):
-            forged["digests"][key] = digest(forged["instance"][key])
-        forged["digests"]["instance"] = digest(forged["instance"])
-        forged["claims"][0]["evidence"]["lower"] = {**lower, "inverse": attempt}
-        assert check_certificate(forged).outcome == "REJECTED"
+    certificate = certified(good, decide_rank(good, 1))
+    of = {"matrix": "features", "node": 2, "weights": "given"}
+    for vectors in (
+        None,
+        [[1, 0, 0], [0, 1, 0], [0, 0, 1]] * 2,
+        [[0] * 3] * 6,
+        [[5, -3, 2], [-1, 4, 1], [7, 7, -9]] * 2,
+    ):
+        for precision in (64, 200, 4096):
+            minor = {
+                "kind": "minor-enclosed", "of": of, "rows": [0, 1, 2], "columns": [0, 1, 2], "precision": precision,
+                "solutions": None if vectors is None else {"bits": 40, "scale": 0, "vectors": vectors},
+            }  # fmt: skip
+
+            def change(c, minor=minor):
+                rows = c["instance"]["data"]["rows"]
+                rows[2] = rows[0]
+                c["judgments"] = [minor]
+
+            assert outcome(certificate, change) == "REJECTED"
 
 
-def test_weights_matter():
-    """The certificate of one seed does not pass for another."""
-    inst, certificate = _base()
-    other = copy.deepcopy(certificate)
-    other["instance"]["weights"] = Weights.from_seed(inst.network, 1, 8).to_json(1)
-    other["digests"]["weights"] = digest(other["instance"]["weights"])
-    other["digests"]["instance"] = digest(other["instance"])
-    assert check_certificate(other).outcome == "REJECTED"
+@pytest.mark.parametrize("make", [_base, _solved])
+def test_weights_matter(make):
+    """The certificate of one seed does not pass for another; what is 0 has no rank, and solutions are bound to the seed."""
+    inst, certificate = make()
+    (layer,) = inst.network.layers
+    zero = given(inst.network, ([[0] * layer.filters] * layer.patch_size, [1] * layer.bias_length))
+
+    def change(weights):
+        return lambda c: c["instance"]["weights"].update(given=weights_json(weights, inst.network.layers, 1))
+
+    assert outcome(certificate, change(zero)) == "REJECTED"
+    if make is _solved:
+        assert outcome(certificate, change(Weights.from_seed(inst.network, 1, 8))) == "REJECTED"
 
 
-def test_precision_beyond_the_format_is_malformed_and_values_beyond_measure_rejected():
+def test_precision_beyond_the_format_is_malformed_and_values_beyond_measure_are_not_verified():
     """8192 places once met a wrong erf; sixty squares of 3 would take more memory than there is."""
     _, certificate = _base()
-    certificate["claims"][0]["evidence"]["lower"]["precision"] = 8192
-    assert check_certificate(certificate).outcome == "MALFORMED"
+    assert outcome(certificate, lambda c: judgment(c, "minor-enclosed").update(precision=8192)) == "MALFORMED"
     squares = network([1], *[{"kind": "dense", "units": 1, "activation": "square"}] * 60,
                       {"kind": "dense", "units": 1, "activation": "gelu"})  # fmt: skip
     ones = given(squares, *[([[3]], [3])] * 61)
-    inst = instance(squares, [[3]], ones)
-    lower = {
-        "kind": "verified-inverse",
-        "precision": 64,
-        "rows": [0],
-        "columns": [0],
-        "scale": 0,
-        "inverse": [[1]],
+    minor = {
+        "kind": "minor-enclosed", "of": {"matrix": "features", "node": 122, "weights": "given"}, "rows": [0],
+        "columns": [0], "precision": 64, "solutions": None,
+    }  # fmt: skip
+    claim = {
+        "statement": "rank",
+        "verdict": "proved",
+        "node": 122,
+        "weights": "given",
+        "lower": 1,
+        "upper": 1,
+        "by": [0],
     }
-    claim = {"statement": "rank", "verdict": "proved", "layer": 61, "samples": 1, "width": 1, "lower": 1, "upper": 1,
-             "evidence": {"lower": lower, "upper": None}}  # fmt: skip
-    record = {"network": squares.to_json(), "weights": ones.to_json(61),
-              "data": {"kind": "inline", "shape": [1, 1], "denominator": 1, "rows": [[3]]}}  # fmt: skip
-    digests = {key: digest(value) for key, value in record.items()}
-    forged = {"format": "exactcnn-certificate", "version": 1, "instance": record,
-              "digests": {**digests, "instance": digest(record)}, "claims": [claim]}  # fmt: skip
-    assert check_certificate(forged).outcome in ("REJECTED", "MALFORMED")
-    assert inst.N == 1
+    record = {
+        "network": squares.to_nodes(), "weights": {"given": weights_json(ones, squares.layers, 61)}, "targets": None,
+        "data": {"kind": "inline", "shape": [1, 1], "denominator": 1, "rows": [[3]]},
+    }  # fmt: skip
+    certificate = sealed({"format": "exactcnn-certificate", "version": 2, "instance": record, "digests": {},
+                          "judgments": [minor], "claims": [claim]})  # fmt: skip
+    assert verdict(certificate).outcome in ("REJECTED", "MALFORMED", "NOT CHECKED")
 
 
-@pytest.mark.parametrize("scale, pooled", [("2", False), ("1/3", False), ("2", True)])
-def test_solutions_speak_of_theleast_denominator(scale, pooled):
+@pytest.mark.parametrize(
+    "scale, third, pooled",
+    [("2", 1, False), ("1/3", 1, False), ("2", 1, True), ("3", 3, False), ("3", 3, True)],
+)
+@pytest.mark.parametrize("biases", [(400, 900), (-25, 25)], ids=["affine", "bent"])
+def test_solutions_speak_of_the_least_denominator(scale, third, pooled, biases):
     """More than 150 rational rows with common factors: prover and checker mean the same matrix."""
-    layers = [{"kind": "dense", "units": 170, "activation": "relu"}]
-    layers += [{"kind": "maxpool", "patches": [[h] for h in range(170)]}] if pooled else [
-        {"kind": "dense", "units": 170, "activation": "relu"}
+    layers = [{"kind": "dense", "units": 190, "activation": "relu"}]
+    layers += [{"kind": "maxpool", "patches": [[h] for h in range(190)]}] if pooled else [
+        {"kind": "dense", "units": 190, "activation": "relu"}
     ]  # fmt: skip
     net = network([30], *layers)
     r = rng(7)
-    entries = [([[r.randint(-3, 3) for _ in range(n.filters)] for _ in range(n.patch_size)],
-                [Fraction(r.randint(400, 900), 2 if pooled and h % 2 else 1) for h in range(n.width)])
+    entries = [([[Fraction(r.randint(-3, 3), third if n.index == 1 else 1) for _ in range(n.filters)]
+                 for _ in range(n.patch_size)],
+                [Fraction(r.randint(*biases), 2 if pooled and third == 1 and h % 2 else 1) for h in range(n.width)])
                for n in net.layers if n.kind != "maxpool"]  # fmt: skip
     weights = given(net, entries[0], *([None] if pooled else [entries[1]]))
     samples = instance(net, random_rows(r, 155, 30, 0, 9)).samples.scaled(Fraction(scale))
     inst = Instance(net, samples, weights)
     finding = decide_rank(inst, 2)
-    certificate = make_certificate(inst, [finding])
-    assert check_certificate(certificate).outcome == "VERIFIED"
+    certificate = certified(inst, finding)
+    minor = judgment(certificate, "minor-mod-p")
+    # Weights over 3, data that are multiples of 3, integer biases.
+    assert minor["divisor"] == third
+    if biases == (-25, 25):
+        assert (len(minor["rows"]), len(minor["solutions"])) == (155, 7)
+        for other in {1, 2, 3, 6} - {minor["divisor"]}:
+            assert (
+                outcome(certificate, lambda c, v=other: judgment(c, "minor-mod-p").update(divisor=v))
+                == "REJECTED"
+            )
+        for n, place in ((0, 0), (6, 154)):
+            entry = minor["solutions"][n][place]
+            assert (
+                outcome(
+                    certificate,
+                    lambda c: judgment(c, "minor-mod-p")["solutions"][n].__setitem__(place, entry ^ 1),
+                )
+                == "REJECTED"
+            )
 
 
 def test_many_well_conditioned_rows():

@@ -1,6 +1,5 @@
 """Class labels: the degeneracy of Theorem 4.5 for k <= L-2, and Extension C."""
 
-import copy
 from fractions import Fraction
 
 import numpy as np
@@ -8,15 +7,14 @@ import pytest
 
 import exactcnn
 from exactcnn.arithmetic.rationals import RationalArray
-from exactcnn.certificates import make_certificate
-from exactcnn.checker import check_certificate
+from exactcnn.certificates.instance_json import weights_json
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.class_labels import class_vectors, column_rank
 from exactcnn.landscape.domains import ln_two
 from exactcnn.network.weights import LayerWeights, Weights
 from exactcnn.statements import decide
-from tests.landscape.test_hypotheses import ZERO, decided, flat_slope, on_two_points
-from tests.statements.instances import given, network, rng
+from tests.landscape.test_hypotheses import ZERO, flat_slope, on_two_points
+from tests.statements.instances import certified, decided, given, judgment, network, outcome, rng, without
 
 DENSE = {"kind": "dense"}
 
@@ -127,25 +125,50 @@ def test_labels_with_a_class_missing_leave_a_choice_of_v():
 
 
 def forgeries():
-    yield "another v", lambda c: c.update(v=["1", "2"])
-    yield "a longer v", lambda c: c.update(v=["1", "1", "0"])
-    yield "a row twice", lambda c: c.update(rows=[0, 0])
-    yield "rows without v", lambda c: c.update(rows=[0, 1])
-    yield "rows out of range", lambda c: c.update(rows=[0, 7])
-    yield "refuted", lambda c: c.update(verdict="refuted", missing=["pyramid"])
-    yield "rank left out", lambda c: c["parts"].pop(0)
-    yield "as Theorem 4.5", lambda c: (c.update(statement="theorem-4.5"), c.pop("v"), c.pop("rows"))
-    yield "as Corollary 4.6", lambda c: (c.update(statement="corollary-4.6"), c.pop("v"), c.pop("rows"))
+    def of_v(row):
+        def change(c):
+            c["claims"][0]["v"] = row
+            judgment(c, "minor-mod-p", "lifted-and-row")["of"]["row"] = row
+
+        return change
+
+    def claim(**fields):
+        return lambda c: c["claims"][0].update(fields)
+
+    def minor(**fields):
+        return lambda c: judgment(c, "minor-mod-p", "lifted-and-row").update(fields)
+
+    yield "another v in the claim", claim(v=["1", "2"])
+    yield "another v", of_v([1, 2])
+    yield "a longer v", of_v([1, 1, 0])
+    yield (
+        "v of the judgment alone",
+        lambda c: judgment(c, "minor-mod-p", "lifted-and-row")["of"].update(row=[1, 2]),
+    )
+    yield "a row twice", minor(rows=[0, 0])
+    yield "rows without v", minor(rows=[0, 1])
+    yield "rows out of range", minor(rows=[0, 7])
+    yield "an order below the number of classes", minor(rows=[0], columns=[0])
+    yield "refuted", claim(verdict="refuted")
+    yield "a hypothesis that fails", claim(failing=["pyramid"])
+    yield "not critical", claim(critical=False)
+    yield "a loss", claim(loss=[1])
+    yield "a gradient above", claim(flat=False)
+    yield "rank left out", lambda c: without(c, "minor-mod-p", "features")
+    yield "v left out of the judgments", lambda c: without(c, "minor-mod-p", "lifted-and-row")
+    yield "gradient left out", lambda c: without(c, "gradient-exact")
+    yield "loss left out", lambda c: without(c, "loss-exact")
+    yield "as a point of S_1", claim(v=None)
+    yield "as a point of S_2", claim(v=None, node=4)
+    yield "with k = L - 1", claim(node=4)
+    yield "other labels", lambda c: c["instance"]["targets"]["rows"].__setitem__(1, [1, 0])
 
 
 @pytest.mark.parametrize("attack, change", list(forgeries()), ids=lambda v: v if isinstance(v, str) else "")
 def test_forged_extensions_are_rejected(attack, change):
     inst = degenerate()
-    certificate = make_certificate(inst, decide("extension-c", inst, 1))
-    assert check_certificate(certificate).outcome == "VERIFIED"
-    forged = copy.deepcopy(certificate)
-    change(forged["claims"][0])
-    assert check_certificate(forged).outcome in ("REJECTED", "MALFORMED")
+    certificate = certified(inst, *decide("extension-c", inst, 1))
+    assert outcome(certificate, change) in ("REJECTED", "MALFORMED")
 
 
 def test_class_vectors_against_sympy():
@@ -244,11 +267,26 @@ def test_corollary_4_6_is_refuted_at_the_flat_point():
     assert "slopes-without-zeros" in finding.reason
 
 
-def test_weights_with_ln_2_are_no_part_of_an_instance():
+def test_weights_with_ln_2_are_written_as_polynomials():
     """Their rational parts alone would be another network."""
     inst = degenerate()
     entry = inst.weights[2]
     moved = LayerWeights(entry.W, entry.b, entry.W, None)
-    layers = (inst.weights.layers[0], moved, inst.weights.layers[2])
-    assert Weights(layers).to_json(3)["layers"][1] is None
-    assert Weights(layers).to_json(3)["layers"][2] is not None
+    weights = Weights((inst.weights.layers[0], moved, inst.weights.layers[2]))
+    layers = inst.network.layers
+    record = weights_json(weights, layers, 3)
+    assert record["kind"] == "ln2"
+    assert [len(polynomial) for row in record["nodes"][1]["W"] for polynomial in row] == [
+        2 if v else 0 for row in entry.W.to_fractions() for v in row
+    ]
+    for row, wanted in zip(record["nodes"][1]["W"], entry.W.to_fractions(), strict=True):
+        for polynomial, v in zip(row, wanted, strict=True):
+            assert [Fraction(c) for c in polynomial] == ([v, v] if v else [])
+    first = [[[Fraction(c) for c in polynomial] for polynomial in row] for row in record["nodes"][0]["W"]]
+    assert first == [[[v] for v in row] for row in inst.weights[1].W.to_fractions()]
+    assert (
+        weights_json(weights, layers, 1)["kind"] == "rational"
+    )  # of layers that are left out nothing is said
+    assert weights_json(weights, layers, 1)["nodes"][1:] == [None, None]
+    assert weights_json(inst.weights, layers, 3)["kind"] == "rational"
+    assert weights_json(weights, layers, 3) != weights_json(inst.weights, layers, 3)

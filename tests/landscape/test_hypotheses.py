@@ -3,35 +3,35 @@
 Each instance is a critical point of positive loss; restoring the hypothesis makes it vanish.
 """
 
-import copy
 from fractions import Fraction
 
 import pytest
 
 import exactcnn
 from exactcnn.arithmetic.rationals import RationalArray
-from exactcnn.certificates import make_certificate
-from exactcnn.checker import check_certificate
+from exactcnn.certificates.instance_json import weights_json
 from exactcnn.features.instance import Instance
 from exactcnn.network.weights import LayerWeights, Weights
 from exactcnn.statements import decide
 from tests.landscape.test_instances import saddle
-from tests.statements.instances import conv, given, network
+from tests.statements.instances import (
+    added,
+    certified,
+    conv,
+    decided,
+    given,
+    judgment,
+    network,
+    outcome,
+    put,
+    without,
+)
 
 DENSE = {"kind": "dense"}
 FLAT = {"name": "custom", "expression": "(1 + t**3/sqrt(1 + t**6))/2"}
 HALF = Fraction(1, 2)
 WIDE = ([[1, 1]], [1, -HALF])  # x = 0, 1 under ReLU: F_1 = [[1, 0], [2, 1/2]], of rank 2
 RELU = {**DENSE, "units": 2, "activation": "relu"}
-
-
-def decided(statement, inst, layer=None):
-    """The finding; its certificate, where it has one, is accepted."""
-    (finding,) = decide(statement, inst, layer)
-    if finding.evidence is not None:
-        verdict = check_certificate(make_certificate(inst, [finding]))
-        assert verdict.outcome == "VERIFIED", verdict
-    return finding
 
 
 def on_two_points(middle, last, second, third, Y=((1, 0), (0, 1))):
@@ -175,92 +175,127 @@ def test_a_rank_deficient_u_lets_bad_critical_points_exist():
 
 
 def forgeries():
-    yield "turned over", lambda c: c.update(verdict="proved")
-    yield "nothing missing", lambda c: c.update(missing=[])
-    yield "another hypothesis", lambda c: c.update(missing=["pyramid"])
-    yield "one hypothesis too many", lambda c: c["missing"].append("linear-output")
-    yield "rank left out", lambda c: c["parts"].pop(0)
-    yield "U_3 left out", lambda c: c["parts"].pop(1)
-    yield "no gradient", lambda c: c["parts"].pop()
-    yield "another width", lambda c: c.update(width=3)
-    yield "another layer", lambda c: c.update(layer=2)
-    yield "the last layer", lambda c: c.update(layer=3)
+    def claim(**fields):
+        return lambda c: c["claims"][0].update(fields)
+
+    yield "turned over", claim(verdict="refuted")
+    yield "not critical", claim(critical=False)
+    yield "no loss", claim(loss=[])
+    yield "a gradient above", claim(flat=False)
+    yield "nothing about the gradient above", claim(flat=None)
+    yield "nothing fails", claim(failing=[])
+    yield "another hypothesis", claim(failing=["pyramid"])
+    yield "one hypothesis too many", claim(failing=["linear-output", "slopes-without-zeros"])
+    yield "a hypothesis of 4.5's neighbour", claim(failing=["fully-connected"])
+    yield "rank left out", lambda c: without(c, "minor-mod-p", "features")
+    yield "U_3 left out", lambda c: without(c, "minor-mod-p", "lifted")
+    yield "no gradient", lambda c: without(c, "gradient-exact")
+    yield "no loss judged", lambda c: without(c, "loss-exact")
+    yield "another layer", claim(node=4)
+    yield "the last layer", claim(node=5)
+    yield "in the middle of a layer", claim(node=1)
+    yield "the input", claim(node=0)
+    yield "as Extension C, without its judgment", claim(v=[1, 1])
+
+    def another_set(*kinds):
+        """The same weights under another name, of which the judgments of these kinds speak."""
+
+        def change(c):
+            weights = c["instance"]["weights"]
+            weights["other"] = weights["given"]
+            for each in c["judgments"]:
+                if each["kind"] in kinds:
+                    (each if "weights" in each else each["of"])["weights"] = "other"
+
+        return change
+
+    yield "the gradient of another set", another_set("gradient-exact")
+    yield "the loss of another set", another_set("loss-exact")
+    yield "the ranks of another set", another_set("minor-mod-p")
+    yield "the claim about another set", lambda c: (another_set()(c), claim(weights="other")(c))
+
     yield (
-        "under the name of 4.4's neighbour",
-        lambda c: c.update(statement="corollary-4.6", missing=["fully-connected"]),
+        "another U_3",
+        lambda c: (put(c, "given", 2, "W", (0, 0), [2]), put(c, "given", 2, "W", (1, 1), [2])),
     )
-
-    def other_point(c):
-        c["parts"][-1]["point"][2]["W"] = [[[2], []], [[], [2]]]
-
-    yield "another U_3 in the point", other_point
-
-    def other_lower_layer(c):
-        c["parts"][-1]["point"][0]["b"] = [[1], ["-1/3"]]
-
-    yield "another layer 1 in the point", other_lower_layer
+    yield "a U_3 that is singular", lambda c: put(c, "given", 2, "W", (0, 0), [])
+    yield "another layer 1, where rank F_1 = 1", lambda c: put(c, "given", 0, "b", 1, [1])
+    yield "other targets", lambda c: c["instance"]["targets"]["rows"].__setitem__(0, [2, 0])
 
 
 @pytest.mark.parametrize("attack, change", list(forgeries()), ids=lambda v: v if isinstance(v, str) else "")
 def test_forged_refutations_are_rejected(attack, change):
     inst = flat_slope()
-    certificate = make_certificate(inst, decide("theorem-4.5", inst, 1))
-    assert check_certificate(certificate).outcome == "VERIFIED"
-    forged = copy.deepcopy(certificate)
-    change(forged["claims"][0])
-    assert check_certificate(forged).outcome in ("REJECTED", "MALFORMED")
+    certificate = certified(inst, *decide("theorem-4.5", inst, 1))
+    assert outcome(certificate, change) == "REJECTED"
 
 
 def test_a_custom_activation_is_not_missing_without_a_flat_point():
     """The same point with sigma_2 = t/sqrt(1 + t^2) moved off 0: no refutation can be forged from the proof."""
     inst = flat_slope({"name": "custom", "expression": "(1 + t/sqrt(1 + t**2))/2"})
-    certificate = make_certificate(inst, decide("theorem-4.4", inst, 1))
-    certificate["claims"][0].update(verdict="refuted", missing=["slopes-without-zeros"])
-    assert check_certificate(certificate).outcome == "REJECTED"
-    certificate["claims"][0].update(verdict="proved")
-    assert check_certificate(certificate).outcome == "REJECTED"
+    certificate = certified(inst, *decide("theorem-4.4", inst, 1))
+    assert certificate["claims"][0]["failing"] == []
+    assert (
+        outcome(certificate, lambda c: c["claims"][0].update(failing=["slopes-without-zeros"])) == "REJECTED"
+    )
+    for changes in ({"flat": True}, {"critical": True}, {"verdict": "refuted"}):
+        assert outcome(certificate, lambda c, changes=changes: c["claims"][0].update(changes)) == "REJECTED"
 
 
-def forged_from(inst, statement, /, **changes):
-    """The outcome for the claim of ``statement`` at layer 1 with fields replaced."""
-    certificate = make_certificate(inst, decide(statement, inst, 1))
-    assert check_certificate(certificate).outcome == "VERIFIED"
-    certificate["claims"][0].update(changes)
-    return check_certificate(certificate).outcome
+def forged_from(inst, statement, /, *, row=None, **changes):
+    """The outcome for the claim of ``statement`` at layer 1 with fields replaced; ``row``: [U_L; row] is judged as well."""
+    certificate = certified(inst, *decide(statement, inst, 1))
+
+    def change(c):
+        c["claims"][0].update(changes)
+        if row is not None:
+            top = inst.network.affine_node_of(inst.network.depth)
+            of = {"matrix": "lifted-and-row", "node": top, "weights": "given", "row": row}
+            minor = judgment(c, "minor-mod-p", "features")
+            added(c, {**minor, "of": of, "rows": [0, 1], "columns": [0, 1], "prime": 1009, "divisor": 1})
+
+    return outcome(certificate, change)
 
 
 def test_hypotheses_of_other_statements_are_no_excuse():
-    """Theorem 4.5 does not ask for a fully connected network, 4.4 not for a dense layer k+1."""
-    assert forged_from(saddle(), "theorem-4.5", missing=["fully-connected"]) == "REJECTED"
+    """Theorem 4.5 does not ask for a fully connected network, 4.4 not for a dense layer k+1: a reader finds each by name."""
+    inst = saddle()
+    (claim,) = certified(inst, *decide("theorem-4.5", inst, 1))["claims"]
+    assert claim["failing"] == ["dense-above", "fully-connected"]
+    for failing in (["fully-connected"], ["dense-above"], ["fully-connected", "dense-above"]):
+        assert forged_from(inst, "theorem-4.5", failing=failing) == "REJECTED"
     inst = broken_pyramid()
-    assert forged_from(inst, "theorem-4.4", missing=["dense-above"]) == "REJECTED"
+    (claim,) = certified(inst, *decide("theorem-4.4", inst, 1))["claims"]
+    assert claim["failing"] == ["pyramid"]
+    for failing in (["dense-above"], ["pyramid", "dense-above"]):
+        assert forged_from(inst, "theorem-4.4", failing=failing) == "REJECTED"
 
 
 def test_there_is_no_theorem_4_4_at_a_pooling_layer():
     inst = pooling_above()
-    assert forged_from(inst, "theorem-4.5", missing=["no-pooling-above"]) == "VERIFIED"
-    assert (
-        forged_from(inst, "theorem-4.5", statement="theorem-4.4", missing=["no-pooling-above"]) == "REJECTED"
-    )
+    (claim,) = certified(inst, *decide("theorem-4.5", inst, 1))["claims"]
+    assert (claim["flat"], claim["failing"][0]) == (None, "no-pooling-above")
+    for flat in (True, False):
+        assert forged_from(inst, "theorem-4.5", flat=flat) == "REJECTED"
+    assert forged_from(inst, "theorem-4.5", failing=["no-pooling-above"]) == "REJECTED"  # a part of the list
 
 
 def test_that_no_zero_loss_point_exists_is_never_certified():
-    """One point of positive loss refutes nothing."""
+    """One point of positive loss refutes nothing, and there is no claim that would."""
     inst = flat_slope()
-    certificate = make_certificate(inst, decide("theorem-4.5", inst, 1))
-    loss = make_certificate(inst, decide("loss", inst))["claims"][0]
-    claim = certificate["claims"][0]
-    claim.update(statement="zero-loss-exists", parts=[*claim["parts"][:-1], loss])
-    assert check_certificate(certificate).outcome == "REJECTED"
-    claim.update(verdict="proved", missing=[])
-    assert check_certificate(certificate).outcome == "REJECTED"
+    assert forged_from(inst, "theorem-4.5", verdict="refuted", loss=[1]) == "REJECTED"
+    assert forged_from(inst, "theorem-4.5", loss=[]) == "REJECTED"
+    assert forged_from(inst, "theorem-4.5", statement="zero-loss-exists") == "MALFORMED"
+    assert forged_from(inst, "theorem-4.5", statement="zero-loss-exists", verdict="refuted") == "MALFORMED"
 
 
 def test_extension_c_needs_a_bias_at_the_output_and_a_layer_between():
     middle = {**DENSE, "units": 2, "activation": "sigmoid"}
-    as_extension = {"statement": "extension-c", "v": [1, 1], "rows": [0, 1]}
+    as_extension = {"v": [1, 1], "row": [1, 1]}
     inst = on_two_points(middle, {**DENSE, "units": 2}, ZERO, ([[1, 0], [0, 1]], [0, 0]))
     assert forged_from(inst, "theorem-4.5", **as_extension) == "VERIFIED"
+    assert forged_from(inst, "theorem-4.5", v=[1, 1]) == "REJECTED"
+    assert forged_from(inst, "theorem-4.5", v=[1, 1], row=[1, 2]) == "REJECTED"
     bare = on_two_points(middle, {**DENSE, "units": 2, "bias": "none"}, ZERO, ([[1, 0], [0, 1]], None))
     assert decide("extension-c", bare, 1)[0].verdict == "undecided"
     assert forged_from(bare, "theorem-4.5", **as_extension) == "REJECTED"
@@ -274,10 +309,8 @@ def test_extension_c_needs_a_bias_at_the_output_and_a_layer_between():
 def test_written_activations_are_exact_at_rational_points_only():
     """sigma_2(ln 2) is not sigma_2(0)."""
     inst = flat_slope()
-    certificate = make_certificate(inst, decide("critical-point", inst))
-    assert check_certificate(certificate).outcome == "VERIFIED"
-    certificate["claims"][0]["point"][1]["b"][0] = [0, 1]
-    assert check_certificate(certificate).outcome == "REJECTED"
+    certificate = certified(inst, *decide("critical-point", inst))
+    assert outcome(certificate, lambda c: put(c, "given", 1, "b", 0, [0, 1])) == "REJECTED"
     moved = inst.weights.layers[1]
     b = RationalArray.from_fractions([1, 0])
     weights = Weights(
@@ -285,3 +318,6 @@ def test_written_activations_are_exact_at_rational_points_only():
     )
     finding = decide("critical-point", Instance(inst.network, inst.samples, weights))[0]
     assert finding.verdict == "undecided"
+    record = weights_json(weights, inst.network.layers, 3)
+    assert record["nodes"][1]["b"] == [[0, 1], []]
+    assert outcome(certificate, lambda c: c["instance"]["weights"].update(given=record)) == "REJECTED"

@@ -1,6 +1,5 @@
 """The exact instances of the theory: saddles and a bad local minimum in S_k, and what the paper's statements lack."""
 
-import copy
 import random
 from fractions import Fraction
 
@@ -8,25 +7,25 @@ import pytest
 
 import exactcnn
 from exactcnn.arithmetic.rationals import RationalArray
-from exactcnn.certificates import make_certificate
-from exactcnn.checker import check_certificate
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.derivatives import Surface, point_of
 from exactcnn.landscape.domains import ExactDomain
 from exactcnn.network.weights import LayerWeights, Weights
 from exactcnn.statements import decide
-from tests.statements.instances import conv, given, network, random_rows, rng
+from tests.statements.instances import (
+    certified,
+    conv,
+    decided,
+    given,
+    judgment,
+    network,
+    outcome,
+    put,
+    random_rows,
+    rng,
+)
 
 DENSE = {"kind": "dense"}
-
-
-def decided(statement, inst, layer=None):
-    """The finding; its certificate, where it has one, is accepted."""
-    (finding,) = decide(statement, inst, layer)
-    if finding.evidence is not None:
-        verdict = check_certificate(make_certificate(inst, [finding]))
-        assert verdict.outcome == "VERIFIED", verdict
-    return finding
 
 
 def saddle():
@@ -208,32 +207,40 @@ def test_theorem_4_5_in_random_exact_trials(block):
 
 
 def _forgeries():
-    yield "another loss", lambda c: c.update(value=["2"])
-    yield "a target moved", lambda c: c["targets"][0].__setitem__(0, 1)
-    yield "a weight moved", lambda c: c["point"][0]["W"][0].__setitem__(0, [3])
-    yield "a bias moved", lambda c: c["point"][2]["b"].__setitem__(0, [1])
-    yield "ln 2 instead of 1", lambda c: c["point"][2]["W"][0].__setitem__(0, [0, 1])
-    yield (
-        "refuted by a zero partial",
-        lambda c: c.update(verdict="refuted", partial={"layer": 1, "part": "W", "index": 0}),
-    )
-    yield "refuted by nothing", lambda c: c.update(verdict="refuted")
-    yield (
-        "a partial out of range",
-        lambda c: c.update(verdict="refuted", partial={"layer": 9, "part": "W", "index": 0}),
-    )
-    yield "a layer left out", lambda c: c["point"].pop()
+    def partial(value):
+        def change(c):
+            c["claims"][0]["verdict"] = "refuted"
+            judgment(c, "gradient-exact")["partial"] = value
+
+        return change
+
+    def loss(c):
+        judgment(c, "loss-exact")["value"] = [2]
+
+    yield "another loss", loss
+    yield "a target moved", lambda c: c["instance"]["targets"]["rows"][0].__setitem__(0, 1)
+    yield "a target less", lambda c: c["instance"]["targets"]["rows"].pop()
+    yield "no targets", lambda c: c["instance"].update(targets=None)
+    yield "a weight moved", lambda c: put(c, "given", 0, "W", (0, 0), [3])
+    yield "a bias moved", lambda c: put(c, "given", 2, "b", 0, [1])
+    yield "ln 2 instead of 1", lambda c: put(c, "given", 2, "W", (0, 0), [0, 1])
+    yield "refuted by a zero partial", partial(0)
+    yield "refuted by nothing", lambda c: c["claims"][0].update(verdict="refuted")
+    yield "refuted by the loss", lambda c: c["claims"][0].update(verdict="refuted", by=c["claims"][1]["by"])
+    yield "a partial out of range", partial(23)
+    yield "a layer left out", lambda c: c["instance"]["weights"]["given"]["nodes"].pop()
+    yield "a layer that is null", lambda c: c["instance"]["weights"]["given"]["nodes"].__setitem__(2, None)
+    yield "at other weights", lambda c: c["claims"][0].update(weights="other")
 
 
 @pytest.mark.parametrize("attack, change", list(_forgeries()), ids=lambda v: v if isinstance(v, str) else "")
 @pytest.mark.parametrize("make", [saddle, bad_minimum])
 def test_forged_critical_points_are_rejected(make, attack, change):
     inst = make()
-    certificate = make_certificate(inst, decide("critical-point", inst))
-    assert check_certificate(certificate).outcome == "VERIFIED"
-    forged = copy.deepcopy(certificate)
-    change(forged["claims"][0])
-    assert check_certificate(forged).outcome == "REJECTED"
+    certificate = certified(inst, *decide("critical-point", inst), *decide("loss", inst))
+    # Tables of other shapes are no instance at all.
+    shapes = attack in ("a target less", "a layer left out")
+    assert outcome(certificate, change) == ("MALFORMED" if shapes else "REJECTED")
 
 
 def test_a_non_zero_partial_is_named_and_checked():
@@ -252,12 +259,25 @@ def test_kinks_are_undecided_and_rejected():
     inst = Instance(net, exactcnn.samples([[0]], [[5]]), given(net, ([[1]], [0]), ([[1]], [0])))
     assert decided("critical-point", inst).verdict == "undecided"
     smooth = Instance(net, inst.samples, given(net, ([[1]], [1]), ([[1]], [4])))
-    certificate = make_certificate(smooth, decide("critical-point", smooth))
-    assert check_certificate(certificate).outcome == "VERIFIED"
-    certificate["claims"][0]["point"][0]["b"] = [[]]
-    certificate["claims"][0]["point"][1]["b"] = [[4]]
-    certificate["claims"][0]["value"] = ["1/2"]
-    assert check_certificate(certificate).outcome == "REJECTED"
+    certificate = certified(smooth, *decide("critical-point", smooth))
+
+    def at_the_kink(c):
+        put(c, "given", 0, "b", 0, [])
+        put(c, "given", 1, "b", 0, [4])
+
+    assert outcome(certificate, at_the_kink) == "REJECTED"
+    assert outcome(certificate, lambda c: put(c, "given", 0, "b", 0, [])) == "REJECTED"
+    assert (
+        outcome(certificate, lambda c: (at_the_kink(c), c["claims"][0].update(verdict="refuted")))
+        == "REJECTED"
+    )
+
+    def not_felt(c):
+        """The same kink, where the loss does not feel it."""
+        at_the_kink(c)
+        put(c, "given", 1, "b", 0, [5])
+
+    assert outcome(certificate, not_felt) == "VERIFIED"
 
 
 def test_losses_in_balls_where_numbers_are_not_exact():

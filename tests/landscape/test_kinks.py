@@ -5,15 +5,13 @@ from fractions import Fraction
 import pytest
 
 import exactcnn
-from exactcnn.certificates import make_certificate
-from exactcnn.checker import check_certificate
 from exactcnn.errors import UndecidedError
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.derivatives import Kink, Surface, flatten, point_of
 from exactcnn.landscape.domains import ExactDomain, ln_two
 from exactcnn.landscape.kinks import kink_test, kinks_of
 from exactcnn.statements import decide
-from tests.statements.instances import given, network, rng
+from tests.statements.instances import certified, given, network, outcome, put, rng
 
 DENSE = {"kind": "dense"}
 
@@ -232,11 +230,20 @@ def test_ties_of_inactive_units_have_slope_0(bias, verdict):
         assert finding.verdict == "undecided"
         return
     assert finding.verdict == "refuted"  # by the output bias
-    verdicts = check_certificate(make_certificate(inst, [finding]))
-    assert verdicts.outcome == "VERIFIED"
+    certified(inst, finding)
     at_rest = Instance(net, inst.samples, given(net, ([[1]], [bias, bias]), None, ([[2]], [3])))
     wrong = Instance(net, exactcnn.samples([[1, 1]], [[4]]), at_rest.weights)
     for here, expected in ((at_rest, "proved"), (wrong, "refuted")):
         (finding,) = decide("critical-point", here, None)
         assert finding.verdict == expected
-        assert check_certificate(make_certificate(here, [finding])).outcome == "VERIFIED"
+        certificate = certified(here, finding)
+        for entry in range(2):  # a unit that is on breaks no tie; two of them do
+            assert outcome(certificate, lambda c, entry=entry: put(c, "given", 0, "b", entry, [5])) == (
+                "VERIFIED" if expected == "refuted" else "REJECTED"
+            )
+
+        def both(c):
+            put(c, "given", 0, "b", 0, [5])
+            put(c, "given", 0, "b", 1, [5])
+
+        assert outcome(certificate, both) == "REJECTED"

@@ -8,8 +8,6 @@ import pytest
 from typer.testing import CliRunner
 
 import exactcnn
-from exactcnn.certificates import make_certificate
-from exactcnn.checker import check_certificate
 from exactcnn.cli import app
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.alpha import alpha_test
@@ -17,7 +15,7 @@ from exactcnn.landscape.search import planted, search_minima
 from exactcnn.statements.critical_nearby import nearby_finding
 from tests.landscape.test_instances import bad_minimum, saddle
 from tests.landscape.test_minima import at, by_mpmath, newton_start, rejected, sigmoid_instance
-from tests.statements.instances import conv, given, network, random_rows, rng
+from tests.statements.instances import certified, conv, given, judgment, network, random_rows, rng, verdict
 
 DENSE = {"kind": "dense"}
 
@@ -54,27 +52,40 @@ def test_bad_minimum_of_an_all_sigmoid_network(bad):
     assert worst.kind == "strict local minimum"
     assert worst.wide_layer == 1
     assert worst.inertia.positive == 14
-    certificate = make_certificate(inst, [nearby_finding(worst)])
-    verdict = check_certificate(certificate)
-    assert verdict.outcome == "VERIFIED", verdict
-    assert "in S_1" in verdict.claims[0]
-    assert "the loss is below" in verdict.claims[0]
+    certificate = certified(inst, nearby_finding(worst))
+    assert [claim["statement"] for claim in certificate["claims"]] == [
+        "critical-point-nearby",
+        "smaller-loss",
+    ]
+    near, smaller = verdict(certificate).claims
+    assert "in S at node 2" in near
+    assert "strict local minimum" in near
+    assert "smaller than at the critical point near the weights center" in smaller
 
-    def its_own_centre(claim):
-        point, at_ = [], 0
-        for layer, entry in zip(inst.network.layers, claim["smaller"], strict=True):
-            size = layer.weight_shape[0] * layer.weight_shape[1]
-            values = [
-                [str(Fraction(int(v), 2 ** claim["places"]))]
-                for v in claim["center"][at_ : at_ + size + layer.bias_length]
-            ]
-            at_ += size + layer.bias_length
-            T = layer.filters
-            point.append({"W": [values[n : n + T] for n in range(0, size, T)], "b": values[size:]})
-            assert len(point[-1]["W"]) == len(entry["W"])
-        claim["smaller"] = point
+    def its_own_centre(c):
+        weights, there = c["instance"]["weights"], judgment(c, "loss-enclosed")
+        weights["elsewhere"] = weights["center"]
+        there["bounds"] = judgment(c, "isolated")["loss"]
 
-    assert rejected(certificate, its_own_centre)
+    def claimed_lower(c):
+        """The centre, and bounds of its loss that are too small."""
+        its_own_centre(c)
+        there = judgment(c, "loss-enclosed")
+        there["bounds"] = [str(Fraction(v) * Fraction(9, 10)) for v in there["bounds"]]
+
+    def the_other_way(c):
+        c["claims"][1].update(weights="center", than="elsewhere")
+
+    def itself(c):
+        c["claims"][1].update(weights="center", by=c["claims"][0]["by"])
+
+    for change in (its_own_centre, claimed_lower, the_other_way, itself):
+        assert rejected(certificate, change)
+    assert rejected(certificate, lambda c: judgment(c, "loss-enclosed")["bounds"].reverse())
+    assert rejected(certificate, lambda c: judgment(c, "loss-enclosed").update(bounds=[0, 0]))
+    for n in range(2):
+        assert rejected(certificate, lambda c, n=n: c["claims"][1]["by"].pop(n))
+    assert rejected(certificate, lambda c: c["claims"][1].update(verdict="refuted"))
 
 
 def test_planting_needs_fewer_parameters_than_equations():
@@ -171,7 +182,9 @@ def test_at_given_weights(folder):
         folder / "c.json",
     )
     assert (code, record["findings"][0]["statement"]) == (1, "local-minimum")
-    assert check_certificate(json.loads((folder / "c.json").read_text())).outcome == "VERIFIED"
+    certificate = json.loads((folder / "c.json").read_text())
+    assert verdict(certificate).outcome == "VERIFIED"
+    assert ("local-minimum", "refuted") in {(c["statement"], c["verdict"]) for c in certificate["claims"]}
     # A partial derivative is not 0: these weights are none, whether or not there is one near them.
     for more in ([], ["--classify"]):
         code, record, _ = run(folder, "tiny.json", "--seed", "3", *more)

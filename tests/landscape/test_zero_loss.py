@@ -1,6 +1,5 @@
 """Exact zero-loss points in S_k by construction, lines of them, and certificates."""
 
-import copy
 from fractions import Fraction
 
 import numpy as np
@@ -8,15 +7,27 @@ import pytest
 
 import exactcnn
 from exactcnn.arithmetic.rationals import RationalArray
-from exactcnn.certificates import make_certificate
-from exactcnn.checker import check_certificate
 from exactcnn.errors import UndecidedError
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.zero_loss import construct_zero_loss
 from exactcnn.network.weights import LayerWeights, Weights
 from exactcnn.statements import decide
-from tests.landscape.test_hypotheses import decided
-from tests.statements.instances import conv, given, network, random_rows, rng
+from tests.statements.instances import (
+    certified,
+    conv,
+    decided,
+    given,
+    in_ln2,
+    judgment,
+    network,
+    outcome,
+    put,
+    random_rows,
+    rng,
+    sealed,
+    verdict,
+    without,
+)
 
 
 def dense(units, activation=None, **more):
@@ -192,26 +203,55 @@ def test_without_a_bias_and_without_spare_units_there_is_no_line():
 
 
 def forgeries():
-    yield "refuted", lambda c: c.update(verdict="refuted")
-    yield "U left out", lambda c: c["parts"].pop(1)
-    yield "rank left out", lambda c: c["parts"].pop(0)
-    yield "another loss", lambda c: c["parts"][-1].update(value=[1])
-    yield "as Theorem 4.5", lambda c: c.update(statement="theorem-4.5")
-    yield "another target", lambda c: c["parts"][-1]["targets"][0].__setitem__(0, 2)
-    yield "the weights of the instance", lambda c: c.update(weights=None)
-    yield "U_3 = 0 in the weights", lambda c: c["weights"]["layers"][2]["W"].update(rows=[[0, 0]] * 4)
-    yield "another U_3 in the point", lambda c: c["parts"][-1]["point"][2]["W"][3].__setitem__(0, [5])
-    yield "ln 2 in layer 1", lambda c: c["parts"][-1]["point"][0]["b"].__setitem__(0, [0, 1])
+    def claim(**fields):
+        return lambda c: c["claims"][0].update(fields)
+
+    def loss(c):
+        judgment(c, "loss-exact")["value"] = [1]
+
+    def everywhere(c):
+        c["claims"][0]["weights"] = "given"
+        for each in c["judgments"]:
+            (each if "weights" in each else each["of"])["weights"] = "given"
+
+    def renamed(c):
+        """The weights of the instance under the name of the constructed ones."""
+        weights = c["instance"]["weights"]
+        weights["constructed"] = weights["given"]
+
+    def zeros(c):
+        weights = c["instance"]["weights"]
+        weights["constructed"] = in_ln2(weights["constructed"])
+        weights["constructed"]["nodes"][2]["W"] = [[[], []]] * 4
+
+    yield "refuted", claim(verdict="refuted")
+    yield "U left out", lambda c: without(c, "minor-mod-p", "lifted")
+    yield "rank left out", lambda c: without(c, "minor-mod-p", "features")
+    yield "gradient left out", lambda c: without(c, "gradient-exact")
+    yield "another loss", loss
+    yield "another loss, claimed too", lambda c: (loss(c), claim(loss=[1])(c))
+    yield "not critical", claim(critical=False)
+    yield "as Theorem 4.5", claim(statement="theorem-4.5")
+    yield "another target", lambda c: c["instance"]["targets"]["rows"][0].__setitem__(0, 2)
+    yield "the weights of the instance", claim(weights="given")
+    yield "the weights of the instance everywhere", everywhere
+    yield "the weights of the instance by another name", renamed
+    yield "U_3 = 0 in the weights", zeros
+    yield "another U_3 in the point", lambda c: put(c, "constructed", 2, "W", (3, 0), [5])
+    yield "ln 2 in layer 1", lambda c: put(c, "constructed", 0, "b", 0, [0, 1])
 
 
 @pytest.mark.parametrize("attack, change", list(forgeries()), ids=lambda v: v if isinstance(v, str) else "")
 def test_forged_points_are_rejected(attack, change):
     k, inst = start("sigmoid")
-    certificate = make_certificate(inst, decide("zero-loss-exists", inst, k))
-    assert check_certificate(certificate).outcome == "VERIFIED"
-    forged = copy.deepcopy(certificate)
-    change(forged["claims"][0])
-    assert check_certificate(forged).outcome in ("REJECTED", "MALFORMED")
+    certificate = certified(inst, *decide("zero-loss-exists", inst, k))
+    certificate["instance"]["weights"]["given"] = {
+        "kind": "seed",
+        "seed": inst.weights.origin.seed,
+        "bits": 4,
+    }
+    assert verdict(sealed(certificate)).outcome == "VERIFIED"
+    assert outcome(certificate, change) == ("MALFORMED" if attack == "as Theorem 4.5" else "REJECTED")
 
 
 def test_a_critical_point_of_zero_loss_in_s_k_fits_with_class_labels():

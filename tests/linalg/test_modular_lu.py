@@ -1,5 +1,7 @@
 """Eliminations in floats against FLINT: shapes, planted ranks, primes of both formats, residues at the extremes."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from flint import nmod_mat
@@ -173,3 +175,10 @@ def test_a_checkpoint_is_current_only_inside():
     with checkpointing(kept):
         assert current_checkpoint() is kept
     assert current_checkpoint() is None
+
+
+@pytest.mark.parametrize("bad", [Fraction(1, 2), 0.5, True, "1"])
+def test_rank_mod_p_refuses_what_is_no_integer(bad):
+    """[[1, 1/2], [2, 1]] has rank 1; truncated to integers it would have rank 2."""
+    with pytest.raises(MisuseError, match="integers"):
+        rank_mod_p(np.array([[1, bad], [2, 1]], dtype=object))

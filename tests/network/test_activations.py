@@ -18,6 +18,7 @@ import pytest
 import sympy
 from mpmath import mp, mpf
 
+from exactcnn.checker.core.activations import activation as checked
 from exactcnn.errors import MalformedError, MisuseError
 from exactcnn.network.activations import (
     LIBRARY,
@@ -172,7 +173,7 @@ def test_growth_is_refuted_for_the_reason_given(activation):
 
 
 def accepted(activation, rho):
-    """FORMAT.md 6.3, written again."""
+    """The inequalities of FORMAT.md's Lemma 17, for the constants that a proof gives."""
     r1, r2, r3, r4 = rho
     alpha = dict(activation.parameters).get("alpha", Fraction(1))
     return {
@@ -188,7 +189,7 @@ PROVED_A, PROVED_B = {"sigmoid", "gaussian", "sigmoid2"}, {"relu", "softplus", "
 
 @each
 def test_assumption_3_2(activation):
-    """The verdicts of FORMAT.md 6.3; case b with constants that the checker accepts."""
+    """The verdicts of FORMAT.md's Lemma 17; case b with constants that fit its inequalities."""
     decision = decide_assumption_3_2(activation.properties)
     if activation.name in PROVED_A:
         assert (decision.verdict, decision.case) == ("proved", "a")
@@ -200,6 +201,18 @@ def test_assumption_3_2(activation):
         assert (decision.verdict, decision.case) == ("refuted", None)
     assert decision.reason.endswith(".")
     assert "\n" not in decision.reason
+
+
+@each
+def test_the_checkers_table_says_the_same(activation):
+    """Limits or growth, analytic, slopes without zeros: what is written in the checker's row is what is derived here."""
+    row, p = checked(activation.to_certificate(), "here"), activation.properties
+    assert row.has("limits") == (activation.name in PROVED_A)
+    assert row.has("growth") == (activation.name in PROVED_B)
+    assert row.has("analytic") == p.real_analytic
+    if activation.name == "elu":  # steep for alpha = 1 only
+        assert row.has("steep") == (dict(activation.parameters)["alpha"] == 1)
+    assert row.has("steep") == (p.derivative_nowhere_zero is True and p.strictly_monotone is True)
 
 
 # Monotone, differentiable, analytic

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exactcnn.arithmetic.rationals import RationalArray
+from exactcnn.certificates.instance_json import weights_json
 from exactcnn.errors import MalformedError, MisuseError
 from exactcnn.network.network import Network
 from exactcnn.network.weights import LayerWeights, Weights
@@ -71,7 +72,11 @@ def test_seeded_weights_are_the_formats(seed, bits, bias):
             assert weights[k].b.to_fractions() == [
                 naive_entry(seed, k, "b", bits, m) for m in range(length[bias])
             ]
-    assert weights.to_json(3) == {"kind": "seed", "seed": seed if seed < 2**53 else str(seed), "bits": bits}
+    assert weights_json(weights, net.layers, 3) == {
+        "kind": "seed",
+        "seed": seed if seed < 2**53 else str(seed),
+        "bits": bits,
+    }
 
 
 @pytest.mark.parametrize("seed", [-1, 2**64, True, "0", 0.0, None])
@@ -208,7 +213,7 @@ def test_explicit_patches_take_flat_filters(tmp_path):
 
 
 def test_json_weights_survive_the_round_trip(tmp_path):
-    """What to_json writes for a certificate are the weights that were read, of any size."""
+    """What a certificate says of them are the weights that were read, of any size."""
     layers = [
         {"W": [["1/3", 2], ["-5e-1", "1e5000"]] * 9, "b": [0, f"{10**40}/7"]},
         None,
@@ -217,9 +222,8 @@ def test_json_weights_survive_the_round_trip(tmp_path):
     (tmp_path / "w.json").write_text(json.dumps({"layers": layers}))
     weights = Weights.from_file(NET, tmp_path / "w.json")
     assert weights[1].W.to_fractions()[1] == [Fraction(-1, 2), Fraction(10**5000)]
-    record = weights.to_json(3)
-    assert record["layers"][1] is None
-    for entry, k in zip((record["layers"][0], record["layers"][2]), (1, 3), strict=True):
+    record = weights_json(weights, NET.layers, 3)
+    for entry, k in zip(record["nodes"], (1, 3), strict=True):
         read = RationalArray.from_fractions(entry["W"]["rows"]).scaled(
             Fraction(1, int(entry["W"]["denominator"]))
         )
@@ -228,7 +232,7 @@ def test_json_weights_survive_the_round_trip(tmp_path):
             Fraction(1, int(entry["b"]["denominator"]))
         )
         assert read == weights[k].b
-    assert weights.to_json(2)["layers"] == [*record["layers"][:2], None]
+    assert weights_json(weights, NET.layers, 2)["nodes"] == [record["nodes"][0], None]
 
 
 def rational(*shape):

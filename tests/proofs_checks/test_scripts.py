@@ -96,10 +96,10 @@ def test_an_answer_without_a_certificate_must_be_announced():
 
 
 def test_a_rejected_certificate_is_noticed(tmp_path, monkeypatch):
-    """The weights are changed after the claim was made."""
+    """The evidence is changed after the claim was made."""
     found = exactcnn.verify(NET, ROWS)
     certificate = found.certificate()
-    certificate["claims"][0]["evidence"]["lower"]["rows"][0] = 2
+    certificate["judgments"][0]["rows"][0] = 2
     monkeypatch.setattr(exactcnn.Result, "certificate", lambda self: certificate)
     record, text = ran(lambda s: s.expect("planted", found), certificates=tmp_path)
     assert (record.verdict, record.certificates, record.accepted) == (NOT_AS_EXPECTED, 1, 0)

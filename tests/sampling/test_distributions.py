@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import exactcnn
+from exactcnn.certificates.instance_json import weights_json
 from exactcnn.errors import MalformedError, MisuseError
 from exactcnn.network.distributions import Distribution, gaussian_thresholds
 from exactcnn.network.weights import Weights
@@ -139,13 +140,15 @@ def test_weights_of_a_network(text):
 def test_uniform_is_what_it_was():
     """The default law draws FORMAT.md's weights, and only it is written as a seed."""
     for seed in (0, 2**64 - 1):
-        assert Weights.from_seed(NET, seed, 64).to_json(3) == {
+        assert weights_json(Weights.from_seed(NET, seed, 64), NET.layers, 3) == {
             "kind": "seed",
             "seed": seed if seed < 2**53 else str(seed),
             "bits": 64,
         }
-    assert Weights.from_seed(NET, 3, 8, "gaussian").to_json(3)["kind"] == "inline"
-    assert Weights.from_seed(NET, 3, 8, "gaussian").to_json(1)["layers"][2] is None
+    drawn = Weights.from_seed(NET, 3, 8, "gaussian")
+    record = weights_json(drawn, NET.layers, 3)
+    assert record["kind"] == "rational"
+    assert weights_json(drawn, NET.layers, 1)["nodes"] == [record["nodes"][0], None]
 
 
 @pytest.mark.parametrize("text", LAWS)
@@ -154,8 +157,9 @@ def test_certificates(text):
     data = exactcnn.samples([[(i * j * j + 3 * i + j) % 11 for j in range(16)] for i in range(5)])
     result = exactcnn.verify(NET, data, seed=2, bits=9, distribution=text, layer=1)
     certificate = result.certificate()
-    kind = certificate["instance"]["weights"]["kind"]
-    assert kind == ("seed" if text == "uniform" else "inline")
+    kind = certificate["instance"]["weights"]["given"]["kind"]
+    assert kind == ("seed" if text == "uniform" else "rational")
+    assert "rank" in {claim["statement"] for claim in certificate["claims"]}
     assert exactcnn.certificate_outcome(certificate) == "VERIFIED"
 
 

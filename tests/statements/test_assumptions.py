@@ -5,17 +5,10 @@ from itertools import product
 import pytest
 
 import exactcnn
-from exactcnn.certificates import make_certificate
-from exactcnn.checker import check_certificate
 from exactcnn.features.bounds import counting_bounds
 from exactcnn.features.instance import Instance
 from exactcnn.statements import STATEMENTS, decide, worst_verdict
-from tests.statements.instances import conv, given, instance, network, random_rows, rng
-
-
-def certify(inst, findings):
-    verdict = check_certificate(make_certificate(inst, findings))
-    assert verdict.outcome == "VERIFIED", verdict
+from tests.statements.instances import certified, conv, given, instance, network, random_rows, rng
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -42,7 +35,7 @@ def test_assumption_3_1_agrees_with_brute_force(seed):
         shared = {value[a] for a, _ in collisions}
         assert finding.summary["colliding_groups"] == len(shared)
         assert finding.summary["colliding_patches"] == sum(v in shared for v in value.values())
-    certify(inst, [finding])
+    certified(inst, finding)
 
 
 def test_equal_patches_within_one_sample_do_not_collide():
@@ -78,7 +71,7 @@ def test_assumption_3_2_with_certificate(activation, verdict):
     findings = decide("assumption-3.2", inst)
     assert [finding.verdict for finding in findings] == [verdict]
     assert len(findings[0].reason) > 20
-    certify(inst, findings)
+    certified(inst, *findings)
 
 
 def test_custom_activation_is_never_certified():
@@ -87,7 +80,7 @@ def test_custom_activation_is_never_certified():
     findings = decide("assumption-3.2", Instance(net))
     assert findings[0].verdict != "proved"
     with pytest.raises(exactcnn.UndecidedError):
-        make_certificate(Instance(net), findings)
+        certified(Instance(net), *findings)
 
 
 PYRAMID = [
@@ -102,7 +95,7 @@ def failing(layers, rows=ROWS, shape=(2,)):
     inst = Instance(network(list(shape), *layers), exactcnn.samples(rows))
     (finding,) = decide("assumption-4.1", inst)
     if finding.evidence is not None:
-        certify(inst, [finding])
+        certified(inst, finding)
     return finding.verdict, {
         row["layer"]: [name for name, value in row["clauses"].items() if value is False]
         for row in finding.summary["layers"]
@@ -161,7 +154,7 @@ def test_published_bad_minimum_has_an_empty_s_1():
         assert rank.verdict == "refuted"
         # h = x^2: all pre-activations are 1. The columns are equal: rank 1, exactly.
         assert rank.summary["lower"] == rank.summary["upper"] == 1
-        certify(inst, [rank])
+        certified(inst, rank)
         (other,) = decide(
             "rank", instance(net, rows, given(net, ([[1, 1], [1, -1]], None), ([[1], [-1]], None))), 1
         )
@@ -175,11 +168,11 @@ def test_structure_names_the_offenders():
     net = network([6], conv(1, "relu", kernel=2, stride=3))
     (finding,) = decide("structure", Instance(net))
     assert (finding.verdict, finding.summary["uncovered"]) == ("refuted", [2, 5])
-    certify(Instance(net), [finding])
+    certified(Instance(net), finding)
     net = network([3], conv(1, "relu", patches=[[0, 1], [1, 2], [1, 0]]))
     (finding,) = decide("structure", Instance(net))
     assert (finding.verdict, finding.summary["equal"]) == ("refuted", [[0, 2]])
-    certify(Instance(net), [finding])
+    certified(Instance(net), finding)
     net = network([4], conv(1, "relu", kernel=3, padding=1))
     assert decide("structure", Instance(net))[0].verdict == "proved"
 

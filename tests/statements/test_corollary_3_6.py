@@ -1,6 +1,5 @@
 """Corollary 3.6: exact interpolation where it exists, refutations with reasons, forgeries."""
 
-import copy
 from fractions import Fraction
 from itertools import chain
 
@@ -8,14 +7,23 @@ import pytest
 import sympy
 
 import exactcnn
-from exactcnn.certificates import make_certificate
-from exactcnn.checker import check_certificate
 from exactcnn.features.instance import Instance
 from exactcnn.network.weights import Weights
 from exactcnn.statements import decide
 from exactcnn.statements.corollary_3_6 import interpolating_weights
 from tests.features.test_exact_features import by_definition
-from tests.statements.instances import conv, given, network, random_rows, rng
+from tests.statements import instances
+from tests.statements.instances import (
+    added,
+    certified,
+    conv,
+    given,
+    judgment,
+    network,
+    outcome,
+    random_rows,
+    rng,
+)
 
 
 def labelled(net, rows, y=None, weights=None, seed=0):
@@ -30,11 +38,7 @@ def output(units, bias="unit"):
 
 def decided(inst):
     """The finding; unless undecided, or by a column of ones, its certificate is accepted."""
-    (finding,) = decide("corollary-3.6", inst)
-    if finding.evidence is not None:
-        verdict = check_certificate(make_certificate(inst, [finding]))
-        assert verdict.outcome == "VERIFIED", verdict
-    return finding
+    return instances.decided("corollary-3.6", inst)
 
 
 def outputs(inst):
@@ -117,9 +121,8 @@ def test_planted(why, rows, bias, verdict):
     assert finding.verdict == verdict
     if verdict == "refuted":
         assert finding.summary["targets"] == "not reached"
-        certificate = make_certificate(inst, [finding])
-        certificate["claims"][0]["verdict"] = "proved"
-        assert check_certificate(certificate).outcome == "REJECTED"
+        certificate = certified(inst, finding)
+        assert outcome(certificate, lambda c: c["claims"][0].update(verdict="proved")) == "REJECTED"
 
 
 def test_reached_although_not_every_target_is():
@@ -154,40 +157,78 @@ def test_sigmoid_features_have_the_corollary_without_weights():
 
 
 def _forgeries():
-    yield "another layer", lambda c: c.update(layer=2), "REJECTED"
-    yield "no part", lambda c: c.update(parts=[]), "MALFORMED"
-    yield "part of another layer", lambda c: c["parts"][0].update(layer=2), "REJECTED"
-    yield "refuted by a proved part", lambda c: c.update(verdict="refuted"), "REJECTED"
-    yield "too few samples", lambda c: c.update(samples=4), "REJECTED"
-    yield "the part twice", lambda c: c["parts"].append(c["parts"][0]), "REJECTED"
+    def claim(**fields):
+        return lambda c: c["claims"][0].update(fields)
+
+    def minor(**fields):
+        return lambda c: judgment(c, "minor-mod-p").update(fields)
+
+    def output_node(c, **fields):
+        c["instance"]["network"]["nodes"][2].update(fields)
+
+    def nonlinear(c):
+        c["instance"]["network"]["nodes"].append(
+            {"kind": "activation", "of": [3], "activation": {"name": "sigmoid"}}
+        )
+
+    def data(rows):
+        return lambda c: c["instance"]["data"].update(shape=[len(rows), 4], rows=rows)
+
+    rows = random_rows(rng(2), 5, 4)
+    yield "another layer", claim(node=3), "REJECTED"
+    yield "the affine part of the layer", claim(node=1), "REJECTED"
+    yield "no judgment", claim(by=[]), "MALFORMED"
+    yield "judgment of another layer", lambda c: judgment(c, "minor-mod-p")["of"].update(node=3), "REJECTED"
     yield (
-        "a column twice",
-        lambda c: c["parts"][0]["evidence"]["lower"].update(columns=[0, 1, 2, 3, 3]),
+        "judgment of the pre-activations",
+        lambda c: judgment(c, "minor-mod-p")["of"].update(node=1),
         "REJECTED",
     )
+    yield "refuted by what proves it", claim(verdict="refuted"), "REJECTED"
+    yield "undecided", claim(verdict="undecided"), "REJECTED"
+    yield "too few samples", minor(rows=[0, 1, 2, 3], columns=[1, 2, 3, 5]), "REJECTED"
+    yield "more samples", data([*rows, [9, 9, 9, 9]]), "REJECTED"
+    yield "a sample twice", data([*rows[:4], rows[0]]), "REJECTED"
+    yield "a column twice", minor(columns=[0, 1, 2, 3, 3]), "REJECTED"
+    yield "a row twice", minor(rows=[0, 1, 2, 3, 3]), "REJECTED"
+    yield "an output that is not linear", nonlinear, "REJECTED"
+    yield "other weights", claim(weights="seed-0"), "REJECTED"
 
 
 @pytest.mark.parametrize(
-    "attack, change, outcome", list(_forgeries()), ids=lambda v: v if isinstance(v, str) else ""
+    "attack, change, expected", list(_forgeries()), ids=lambda v: v if isinstance(v, str) else ""
 )
-def test_forged(attack, change, outcome):
+def test_forged(attack, change, expected):
     net = network([4], conv(3, "relu", kernel=2), output(2))
     inst = labelled(net, random_rows(rng(2), 5, 4))
-    certificate = make_certificate(inst, decide("corollary-3.6", inst))
-    forged = copy.deepcopy(certificate)
-    change(forged["claims"][0])
-    assert check_certificate(forged).outcome == outcome
+    certificate = certified(inst, *decide("corollary-3.6", inst))
+    assert outcome(certificate, change) == expected
 
 
 def test_a_bias_asks_for_more_than_rank_below_n():
     """rank F = N - 1 refutes nothing if the output has a bias: the certificate of the network without is no use."""
     rows = [[0, 1], [1, 0], [1, 1]]
-    net = network([2], AFFINE, output(1, "unit"))
-    inst = labelled(net, rows, None, given(net, given_identity(), ([[1], [1]], [0])))
-    (rank,) = decide("rank", inst, 1)
-    certificate = make_certificate(inst, [rank])
-    part = certificate["claims"][0]
-    assert part["verdict"] == "refuted"
-    claim = {key: part[key] for key in ("verdict", "layer", "samples", "width")}
-    certificate["claims"] = [{**claim, "statement": "corollary-3.6", "parts": [part]}]
-    assert check_certificate(certificate).outcome == "REJECTED"
+    for bias, expected in (("unit", "REJECTED"), ("none", "VERIFIED")):
+        net = network([2], AFFINE, output(1, bias))
+        entry = ([[1], [1]], [0] if bias == "unit" else None)
+        inst = labelled(net, rows, None, given(net, given_identity(), entry))
+        (rank,) = decide("rank", inst, 1)
+        certificate = certified(inst, rank)
+        claim = certificate["claims"][0]
+        assert claim["verdict"] == "refuted"
+
+        def forge(c):
+            claim = c["claims"][0]
+            claim["statement"] = "corollary-3.6"
+            for key in ("lower", "upper"):
+                claim.pop(key)
+
+        assert outcome(certificate, forge) == expected
+
+        def counted(c):
+            """No other bound has a say about a column of ones."""
+            forge(c)
+            c["claims"][0]["by"] = []
+            added(c, {"kind": "count", "node": claim["node"], "rule": "width", "positions": None})
+
+        assert outcome(certificate, counted) == expected

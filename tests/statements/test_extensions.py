@@ -1,17 +1,23 @@
 """Extensions A and B and Lemma 4.2: proved where their hypotheses hold, never where one is dropped."""
 
-import copy
-
 import pytest
 
 import exactcnn
-from exactcnn.certificates import digest, make_certificate
-from exactcnn.checker import check_certificate
 from exactcnn.features.instance import Instance
 from exactcnn.features.nested import NestedFeatures
 from exactcnn.linalg.modular_rank import rank_mod_p
 from exactcnn.statements import decide
-from tests.statements.instances import conv, network, random_rows, rng
+from tests.statements.instances import (
+    added,
+    certified,
+    conv,
+    judgment,
+    network,
+    outcome,
+    random_rows,
+    rng,
+    without,
+)
 
 DENSE = {"kind": "dense"}
 POOL = {"kind": "maxpool", "kernel": 2, "stride": 1}
@@ -20,8 +26,7 @@ POOL = {"kind": "maxpool", "kernel": 2, "stride": 1}
 def decided(statement, inst, layer=None):
     (finding,) = decide(statement, inst, layer)
     if finding.verdict != "undecided":
-        verdict = check_certificate(make_certificate(inst, [finding]))
-        assert verdict.outcome == "VERIFIED", verdict
+        certified(inst, finding)
     return finding
 
 
@@ -65,13 +70,52 @@ def test_each_hypothesis_is_needed_by_the_proof(why, inst):
     """Nothing is claimed, and evidence forged from a good certificate is rejected."""
     assert decided("extension-a", inst, 5).verdict == "undecided"
     good = Instance(pooled(), samples())
-    certificate = make_certificate(good, decide("extension-a", good, 5))
-    certificate["instance"]["network"] = inst.network.to_json()
-    certificate["instance"]["data"]["rows"] = inst.samples.x.numerators.tolist()
-    for key in ("network", "data"):
-        certificate["digests"][key] = digest(certificate["instance"][key])
-    certificate["digests"]["instance"] = digest(certificate["instance"])
-    assert check_certificate(certificate).outcome == "REJECTED"
+    certificate = certified(good, *decide("extension-a", good, 5))
+
+    def change(c):
+        c["instance"]["network"] = inst.network.to_nodes()
+        c["instance"]["data"]["rows"] = inst.samples.x.numerators.tolist()
+
+    assert outcome(certificate, change) == "REJECTED"
+
+
+def _otherwise():
+    def node(n, **fields):
+        return lambda c: c["instance"]["network"]["nodes"][n - 1].update(fields)
+
+    def chain(c):
+        """The last affine node reads the pool before the last one, by patches that fit."""
+        c["instance"]["network"]["nodes"][6]["of"] = [3]
+
+    def claim(**fields):
+        return lambda c: c["claims"][0].update(fields)
+
+    yield "no biases in the first layer", node(1, bias="none")
+    yield "shared biases in the middle", node(4, bias="filter")
+    yield "no biases on top", node(7, bias="none")
+    yield "one unit too few", node(7, units=8)
+    yield (
+        "average pooling",
+        lambda c: c["instance"]["network"]["nodes"][2].update(kind="avgpool", count_padding=False),
+    )
+    yield "ReLU on top", node(8, activation={"name": "relu"})
+    yield "ELU below", node(5, activation={"name": "elu", "alpha": 1})
+    yield "a kink below", node(5, activation={"name": "custom", "tree": ["abs", "t"]})
+    yield "an activation that may be constant", node(5, activation={"name": "custom", "tree": ["*", 0, "t"]})
+    yield "not a chain", chain
+    yield "the affine part of the layer", claim(node=7)
+    yield "the judgment of a layer below", lambda c: judgment(c, "general-position").update(node=5)
+    yield "a pooling layer", lambda c: (judgment(c, "general-position").update(node=6), claim(node=6)(c))
+    yield "refuted", claim(verdict="refuted")
+    yield "a sample more", lambda c: (c["instance"]["data"]["rows"].append([1] * 25),
+                                      c["instance"]["data"]["shape"].__setitem__(0, 10))  # fmt: skip
+
+
+@pytest.mark.parametrize("why, change", list(_otherwise()), ids=lambda v: v if isinstance(v, str) else "")
+def test_general_position_is_not_transferable(why, change):
+    good = Instance(pooled(), samples())
+    certificate = certified(good, *decide("extension-a", good, 5))
+    assert outcome(certificate, change) in ("REJECTED", "MALFORMED")
 
 
 def test_too_narrow_or_duplicated_is_refuted():
@@ -124,21 +168,44 @@ def test_extension_b_claims_nothing_else(layer):
     inst = Instance(network([4], layer), samples(3, 4))
     assert decided("extension-b", inst).verdict == "undecided"
     good = Instance(network([4], conv(3, "sigmoid", kernel=2, bias="filter")), samples(3, 4))
-    certificate = make_certificate(good, decide("extension-b", good))
-    certificate["instance"]["network"] = inst.network.to_json()
-    certificate["digests"]["network"] = digest(certificate["instance"]["network"])
-    certificate["digests"]["instance"] = digest(certificate["instance"])
-    certificate["claims"][0].update(width=inst.network.widths[1])
-    assert check_certificate(certificate).outcome == "REJECTED"
+    certificate = certified(good, *decide("extension-b", good))
+
+    def change(c):
+        c["instance"]["network"] = inst.network.to_nodes()
+        top = inst.network.node_of(1)
+        c["claims"][0].update(node=top)
+        judgment(c, "generic-data").update(node=top)
+
+    assert outcome(certificate, change) == "REJECTED"
 
 
 def test_extension_b_rank_and_verdict_are_bound():
     inst = Instance(network([4], conv(3, "sigmoid", kernel=2, bias="filter")), samples(3, 4))
-    certificate = make_certificate(inst, decide("extension-b", inst))
-    for change in ({"rank": 4}, {"rank": 2}, {"samples": 4}, {"width": 8}, {"verdict": "refuted"}):
-        forged = copy.deepcopy(certificate)
-        forged["claims"][0].update(change)
-        assert check_certificate(forged).outcome == "REJECTED"
+    certificate = certified(inst, *decide("extension-b", inst))
+    assert certificate["judgments"] == [{"kind": "generic-data", "node": 2, "samples": 3}]
+    for change in (
+        {"samples": 4},
+        {"samples": 2},
+        {"node": 1},
+        {"verdict": "refuted"},
+        {"verdict": "undecided"},
+    ):
+        assert outcome(certificate, lambda c, change=change: c["claims"][0].update(change)) == "REJECTED"
+        if "verdict" not in change:
+            assert (
+                outcome(certificate, lambda c, change=change: judgment(c, "generic-data").update(change))
+                == "REJECTED"
+            )
+    # It speaks of almost every data set of so many samples, and not of the data at hand.
+    as_theorem = {"statement": "theorem-3.5"}
+
+    def about_the_data(c):
+        c["claims"][0].update(as_theorem)
+        c["claims"][0].pop("samples")
+        c["instance"]["data"] = {"kind": "inline", "shape": [3, 4], "denominator": 1, "rows": [[1] * 4] * 3}
+
+    assert outcome(certificate, about_the_data) == "REJECTED"
+    assert outcome(certificate, lambda c: c["claims"][0].update(rank=3)) == "MALFORMED"
 
 
 # Lemma 4.2
@@ -191,15 +258,44 @@ def test_lemma_4_2_fails_for_relu():
 def test_forged_lemma_4_2_is_rejected():
     net = deep(conv(2, "relu", kernel=2), conv(4, "sigmoid", kernel=2))
     inst = Instance(net, samples(7, 16))
-    certificate = make_certificate(inst, decide("lemma-4.2", inst, 1))
+    certificate = certified(inst, *decide("lemma-4.2", inst, 1))
+    U_2, U_3 = ({"matrix": "lifted", "node": node, "weights": "seed-0"} for node in (3, 5))
+
+    def fewer(c):
+        for key in ("rows", "columns"):
+            judgment(c, "minor-mod-p", "lifted")[key].pop()
+
     for change in (
-        lambda c: c["parts"].pop(),
-        lambda c: c["parts"].pop(0),
-        lambda c: c.update(verdict="refuted"),
-        lambda c: c.update(layer=2, width=net.widths[2]),
-        lambda c: c["parts"][1].update(layer=2),
-        lambda c: c["parts"][0].update(layer=2),
+        lambda c: without(c, "minor-mod-p", "features"),
+        lambda c: without(c, "minor-mod-p", "lifted"),
+        lambda c: c["claims"][0].update(verdict="refuted"),
+        lambda c: c["claims"][0].update(verdict="undecided"),
+        lambda c: c["claims"][0].update(node=4),
+        lambda c: c["claims"][0].update(node=1),
+        lambda c: judgment(c, "minor-mod-p", "lifted").update(of=U_2),
+        lambda c: judgment(c, "minor-mod-p", "features")["of"].update(node=4),
+        lambda c: judgment(c, "minor-mod-p", "features")["of"].update(node=1),
+        fewer,
     ):
-        forged = copy.deepcopy(certificate)
-        change(forged["claims"][0])
-        assert check_certificate(forged).outcome == "REJECTED"
+        assert outcome(certificate, change) == "REJECTED"
+    # A judgment more, which is right but about a layer above, changes nothing.
+    assert outcome(certificate, lambda c: added(c, {"kind": "dead", "node": 4, "dead": 4})) == "VERIFIED"
+    assert judgment(certificate, "minor-mod-p", "lifted")["of"] == U_3
+
+
+def _many(k):
+    """160 samples: minors with solutions; witnesses for F_k and for a U above from the same seed."""
+    below = [conv(4, "tanh", kernel=1)] * (k - 1)
+    above = [conv(2, "relu", kernel=2)] * 2
+    net = network([1, 8, 8], *below, conv(4, "tanh", kernel=2), *above, {**DENSE, "units": 2})
+    return Instance(net, samples(160, 64))
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=(AssertionError, exactcnn.UndecidedError),
+    reason="weights and filters of one seed, of 16 and of 61 bits, go by one name",
+)
+@pytest.mark.parametrize("k", [1, 2])
+def test_lemma_4_2_of_many_samples(k):
+    assert decided("lemma-4.2", _many(k), k).verdict == "proved"

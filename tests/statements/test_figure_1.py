@@ -7,7 +7,7 @@ from exactcnn.certificates import make_certificate
 from exactcnn.checker import check_certificate
 from exactcnn.features.instance import Instance
 from exactcnn.statements import decide
-from tests.statements.instances import conv, network
+from tests.statements.instances import certified, conv, judgment, network
 
 pytestmark = pytest.mark.mnist
 
@@ -40,10 +40,11 @@ def test_theorem_3_5_on_all_60000_images(mnist):
     assert finding.summary["hypotheses"]["assumption-3.1"] is False
     certificate = make_certificate(inst, [finding])
     assert certificate["instance"]["data"]["kind"] == "file"
-    assert check_certificate(certificate).outcome == "VERIFIED"
-    order = certificate["claims"][0]["evidence"]["order"]
+    data = str(mnist / certificate["instance"]["data"]["name"])
+    assert check_certificate(certificate, data, max_seconds=None).outcome == "VERIFIED"
+    order = judgment(certificate, "order")["order"]
     order[0], order[-1] = order[-1], order[0]
-    assert check_certificate(certificate).outcome == "REJECTED"
+    assert check_certificate(certificate, data, max_seconds=None).outcome == "REJECTED"
 
 
 def test_given_weights_on_mnist_subset(mnist):
@@ -63,4 +64,4 @@ def test_given_weights_on_mnist_subset(mnist):
     )
     (finding,) = decide("rank", inst, 4)
     assert finding.verdict == "proved"
-    assert check_certificate(make_certificate(inst, [finding])).outcome == "VERIFIED"
+    certified(inst, finding)

@@ -1,4 +1,4 @@
-"""Rank by floats: only what the exact routes prove too, never a refutation, never a certificate."""
+"""Rank by floats: only what the exact routes prove too, never a refutation; certificates repeat it by enclosures."""
 
 from __future__ import annotations
 
@@ -6,14 +6,23 @@ import numpy as np
 import pytest
 
 import exactcnn
-from exactcnn.certificates import make_certificate
-from exactcnn.checker import check_certificate
 from exactcnn.errors import UndecidedError
 from exactcnn.features.balls import feature_balls
 from exactcnn.statements import decide
 from exactcnn.statements.float_rank import FloatRank, float_rank, floats_first
 from exactcnn.statements.rank import decide_rank
-from tests.statements.instances import conv, given, instance, network, random_rows, rng
+from tests.statements.instances import (
+    certified,
+    conv,
+    given,
+    instance,
+    judgment,
+    network,
+    outcome,
+    random_rows,
+    rng,
+    verdict,
+)
 
 KINDS = ["relu", "sigmoid", "tanh", "silu", "elu", "gaussian", "identity", "square", "softplus", "gelu", "arctan",
          "sigmoid2", {"name": "leaky_relu", "slope": "1/3"}]  # fmt: skip
@@ -105,8 +114,7 @@ def test_what_floats_do_not_do():
         float_rank(instance(network([2], conv(1, "relu", kernel=2)), [[1, 2], [3, 5]]), 1)
 
 
-def test_no_certificate():
-    """What rests on floats is left out of a certificate; statements with exact evidence keep theirs."""
+def by_floats():
     net = network([1, 4, 4], conv(8, "sigmoid", kernel=2), {"kind": "dense", "units": 2})
     inst = instance(net, random_rows(rng(5), 6, 16))
     with floats_first():
@@ -116,6 +124,12 @@ def test_no_certificate():
         (theorem,) = decide("theorem-3.4", inst)
         (almost,) = decide("theorem-3.5", inst)
         structure = decide("structure", inst)
+    return inst, rank, s_k, corollary, theorem, almost, structure
+
+
+def test_reasons():
+    """What rests on floats says so."""
+    inst, rank, s_k, corollary, theorem, almost, structure = by_floats()
     assert all(f.verdict == "proved" for f in (rank, s_k, corollary, theorem, almost))
     for finding in (s_k, corollary):
         assert finding.reason.endswith(
@@ -124,13 +138,49 @@ def test_no_certificate():
         assert finding.summary["rank_by"] == "float-bounds"
     for finding in (theorem, almost, *structure, *decide("s-k", inst)):
         assert "float64" not in finding.reason
-    with pytest.raises(UndecidedError, match="none of the findings"):
-        make_certificate(inst, [rank, s_k, corollary])
-    certificate = make_certificate(inst, [rank, s_k, corollary, theorem, almost, *structure])
-    claimed = {claim["statement"] for claim in certificate["claims"]}
-    assert not claimed & {"rank", "s-k", "corollary-3.6"}
-    assert {"theorem-3.4", "theorem-3.5"} <= claimed
-    assert check_certificate(certificate).outcome == "VERIFIED"
+
+
+def test_certificate():
+    """No float is in the certificate: an enclosed minor that is regular takes the place of the bounds."""
+    inst, rank, s_k, corollary, theorem, almost, structure = by_floats()
+    certificate = certified(inst, rank, s_k, corollary)
+    (minor,) = (j for j in certificate["judgments"] if j["of"]["matrix"] == "features")
+    assert (minor["kind"], minor["solutions"], len(minor["rows"])) == ("minor-enclosed", None, 6)
+    assert minor["of"]["weights"] == "given"
+    found = verdict(certificate)
+    assert not any("float" in text.lower() for text in found.assumptions)
+    assert found.error_bound is None
+    certified(inst, rank, s_k, corollary, theorem, almost, *structure)
+    for forgery in (
+        lambda c: c["claims"][0].update(lower=5, verdict="undecided"),
+        lambda c: c["claims"][0].update(weights=None),
+        lambda c: judgment(c, "minor-enclosed").update(columns=[0, 1, 2, 3, 4, 72]),
+        lambda c: judgment(c, "minor-enclosed")["of"].update(node=3),
+        lambda c: c["instance"]["data"]["rows"].__setitem__(0, c["instance"]["data"]["rows"][5]),
+    ):
+        assert outcome(certificate, forgery) == "REJECTED"
+
+
+@pytest.mark.parametrize("gap", [1, 1e-8])
+def test_certificates_of_what_is_nearly_deficient(gap):
+    """What floats tell from 0, enclosures do; the other way round a smaller gap is refused."""
+    inst = planted(gap)
+    with floats_first():
+        found = decide_rank(inst, 1)
+    assert isinstance(found.evidence.minor, FloatRank)
+    certificate = certified(inst, found)
+    data = certificate["instance"]["data"]
+    assert judgment(certificate, "minor-enclosed")["rows"] == [0, 1, 2, 3, 4]
+
+    def closed(c):
+        """The last sample is the combination itself."""
+        rows, D = data["rows"], int(data["denominator"])
+        assert D > 1 or gap == 1
+        first = [[int(v) for v in row] for row in rows]
+        last = [str(first[0][j] - 2 * first[1][j] + first[3][j]) for j in range(5)]
+        c["instance"]["data"]["rows"][4] = last
+
+    assert outcome(certificate, closed) == "REJECTED"
 
 
 def test_by_the_api():

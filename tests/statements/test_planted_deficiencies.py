@@ -7,10 +7,8 @@ rational features it is also recomputed by FLINT from features evaluated naively
 import flint
 import pytest
 
-from exactcnn.certificates import make_certificate
-from exactcnn.checker import check_certificate
 from exactcnn.statements.rank import decide_rank
-from tests.statements.instances import conv, given, instance, network, random_rows, rng
+from tests.statements.instances import certified, conv, given, instance, network, random_rows, rng
 
 ACTIVATIONS = ["relu", "leaky_relu", "sigmoid", "tanh", "silu", "elu", "gaussian"]
 
@@ -19,8 +17,8 @@ def assert_exact_rank(inst, expected, k=1):
     finding = decide_rank(inst, k)
     assert finding.verdict == "refuted", finding
     assert (finding.summary["lower"], finding.summary["upper"]) == (expected, expected), finding
-    verdict = check_certificate(make_certificate(inst, [finding]))
-    assert verdict.outcome == "VERIFIED", verdict
+    (claim,) = certified(inst, finding)["claims"]
+    assert (claim["lower"], claim["upper"]) == (expected, expected)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -185,4 +183,5 @@ def test_poor_positions(activation, side):
     finding = decide_rank(inst, 1)
     assert finding.verdict == "refuted"
     assert finding.summary["lower"] == finding.summary["upper"] == 3
-    assert check_certificate(make_certificate(inst, [finding])).outcome == "VERIFIED"
+    (claim,) = certified(inst, finding)["claims"]
+    assert (claim["lower"], claim["upper"]) == (3, 3)

@@ -8,8 +8,6 @@ given weights, balls, or a specialisation with another seed.
 import pytest
 
 import exactcnn
-from exactcnn.certificates import make_certificate
-from exactcnn.checker import check_certificate
 from exactcnn.errors import UndecidedError
 from exactcnn.features.balls import verified_minor
 from exactcnn.features.instance import Instance
@@ -17,7 +15,7 @@ from exactcnn.features.matrix import FeatureMatrix
 from exactcnn.features.minors import feature_minor
 from exactcnn.network.weights import Weights
 from exactcnn.statements import decide
-from tests.statements.instances import network, random_rows, rng
+from tests.statements.instances import certified, network, random_rows, rng
 
 NAMES = ["sigmoid", "tanh", "softplus", "gelu", "silu", "gaussian", "arctan", "square", "identity", "relu"]
 SEEDS = 12
@@ -70,7 +68,7 @@ def test_proved_claims_agree_with_draws(k, seed):
         if finding.verdict == "refuted" and finding.summary["route"] != "dead-layer":
             assert best < len(rows)
         if finding.verdict != "undecided":
-            assert check_certificate(make_certificate(inst, [finding])).outcome == "VERIFIED"
+            certified(inst, finding)
 
 
 IMPOSSIBLE = {

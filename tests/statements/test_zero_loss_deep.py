@@ -8,12 +8,11 @@ import pytest
 
 import exactcnn
 from exactcnn.certificates import make_certificate
-from exactcnn.checker import check_certificate
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.nearby_deep import wide_layer_below
 from exactcnn.network.weights import Weights
 from exactcnn.statements import decide
-from tests.statements.instances import conv, network, random_rows, rng
+from tests.statements.instances import conv, network, random_rows, rng, verdict
 
 DENSE = {"kind": "dense"}
 SIGMA = {"sigmoid": lambda t: 1 / (1 + mpmath.exp(-t)), "tanh": mpmath.tanh, "identity": lambda t: t,
@@ -139,7 +138,10 @@ def test_distance_covers_mpmaths_change(above):
         assert 0 < exact <= mpmath.mpf(finding.summary["distance"])
         # sigma_min(F) instead of F itself costs at most the condition of F.
         assert mpmath.mpf(finding.summary["distance"]) < 2000 * exact
-        assert check_certificate(make_certificate(inst, [finding])).outcome == "VERIFIED"  # of the rank
+        certificate = make_certificate(inst, [finding])
+        assert verdict(certificate).outcome == "VERIFIED"
+        (claim,) = certificate["claims"]  # of the rank, not of the distance
+        assert (claim["statement"], claim["verdict"], claim["lower"]) == ("rank", "proved", inst.N)
     assert proved >= 2
 
 

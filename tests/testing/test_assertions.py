@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
 
 import exactcnn
-from exactcnn import testing
+from exactcnn import checker, testing
 from exactcnn.checker import check_certificate
 from exactcnn.errors import MalformedError, MisuseError
 from exactcnn.testing import (
@@ -211,7 +212,7 @@ def test_zero_loss_near_the_weights():
         assert_zero_loss(net, [[1], [1]], targets=[[1], [0]], within=1000)
 
 
-def test_certificates(tmp_path):
+def test_certificates(tmp_path, monkeypatch):
     """Valid, tampered, missing; for another statement and about another network."""
     result = exactcnn.verify(exactcnn.Network.from_dict(CONV), X, layer=1)
     made, path = result.certificate(), tmp_path / "c.json"
@@ -225,7 +226,7 @@ def test_certificates(tmp_path):
     with pytest.raises(AssertionError, match="VERIFIED, but it speaks of another network"):
         assert_certificate_valid(path, net=other)
     forged = json.loads(json.dumps(made))
-    forged["claims"][0]["evidence"]["lower"]["columns"] = [0, 1, 99]
+    forged["judgments"][0]["columns"] = [0, 1, 99]
     with pytest.raises(AssertionError, match="certificate: REJECTED"):
         assert_certificate_valid(forged)
     path.write_bytes(path.read_bytes()[:-9])
@@ -233,8 +234,24 @@ def test_certificates(tmp_path):
         assert_certificate_valid(path)
     with pytest.raises(AssertionError, match="MALFORMED"):
         assert_certificate_valid(tmp_path / "missing.json")
-    with pytest.raises(AssertionError, match="max-work"):
-        assert_certificate_valid(made, max_work=1)
+    blanks = b" " * 2**24  # more than the limit wherever the heap begins
+    path.write_bytes(json.dumps(made).encode() + blanks)
+    assert_certificate_valid(path, max_seconds=600)
+    monkeypatch.setattr(checker, "check_file", partial(checker.check_file, max_memory=2**20))
+    with pytest.raises(AssertionError, match=r"NOT CHECKED.*memory"):
+        assert_certificate_valid(path)
+
+
+def test_seconds_reach_the_checker(monkeypatch):
+    """The limit of processor time is the checker's own, and so is its default."""
+    made, asked = exactcnn.verify(exactcnn.Network.from_dict(CONV), X, layer=1).certificate(), []
+    real = checker.check_certificate
+    monkeypatch.setattr(
+        checker, "check_certificate", lambda *a, **more: asked.append(more) or real(*a, **more)
+    )
+    assert_certificate_valid(made, max_seconds=77)
+    assert_certificate_valid(made)
+    assert [more["max_seconds"] for more in asked] == [77, checker.limits.SECONDS]
 
 
 def test_a_refuted_claim_is_not_what_was_asked_for():

@@ -87,10 +87,16 @@ class Activation:
         return Activation(name, tuple(parameters))
 
     def to_json(self) -> dict[str, str]:
-        """FORMAT.md's ACTIVATION."""
+        """As a spec file writes it."""
         if self.expression is not None:
             return {"name": "custom", "expression": self.expression}
         return {"name": self.name, **{key: rational_text(value) for key, value in self.parameters}}
+
+    def to_certificate(self) -> dict[str, Any]:
+        """FORMAT.md's ACTIVATION, in which a custom expression is a tree."""
+        if self.expression is not None:
+            return {"name": "custom", "tree": parse_expression(self.expression).to_tree()}
+        return dict(self.to_json())
 
     @property
     def kind(self) -> str:

@@ -21,7 +21,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
+from exactcnn.arithmetic.texts import json_integer, rational_text
 from exactcnn.errors import MalformedError
 
 __all__ = ["FUNCTIONS", "Node", "add", "div", "mul", "num", "parse_expression", "power"]
@@ -76,6 +78,48 @@ class Node:
         infix = {"add": " + ", "mul": "*", "div": "/", "pow": "**"}.get(self.op)
         inner = (infix or ", ").join(map(str, self.args))
         return f"({inner})" if infix else f"{_SPELLING.get(self.op, self.op)}({inner})"
+
+    def to_tree(self) -> Any:
+        """FORMAT.md's tree of a custom activation: nested lists [operation, operands..].
+
+        tanh, sinh, cosh, Max and Min are written by exp, sigmoid and abs; sin, cos and other powers stay
+        as they are, which a checker can read but not evaluate.
+        """
+        if self.op in ("t", "pi"):
+            return self.op
+        if self.value is not None:
+            return (
+                rational_text(self.value)
+                if self.value.denominator > 1
+                else json_integer(self.value.numerator)
+            )
+        a, *rest = (arg.to_tree() for arg in self.args)
+        half = "1/2"
+
+        def minus(x: Any) -> list[Any]:
+            return ["*", -1, x]
+
+        if self.op in ("add", "mul", "div"):
+            return [{"add": "+", "mul": "*", "div": "/"}[self.op], a, rest[0]]
+        if self.op == "pow":
+            exponent = self.args[1].value
+            if self.args[0].op == "exp" and self.args[0].args[0].value == 1:
+                return ["exp", rest[0]]
+            if exponent is not None and exponent.denominator == 1 and abs(exponent) <= 64:
+                return ["**", a, int(exponent)]
+            return ["sqrt", a] if exponent == Fraction(1, 2) else ["pow", a, rest[0]]
+        if self.op == "tanh":
+            return ["+", ["*", 2, ["sigmoid", ["*", 2, a]]], -1]
+        if self.op in ("sinh", "cosh"):
+            falling = ["exp", minus(a)]
+            return ["*", half, ["+", ["exp", a], falling if self.op == "cosh" else minus(falling)]]
+        if self.op in ("max", "min"):
+            total = a
+            for b in rest:
+                distance = ["abs", ["+", total, minus(b)]]
+                total = ["*", half, ["+", ["+", total, b], distance if self.op == "max" else minus(distance)]]
+            return total
+        return [self.op, a]
 
 
 _SPELLING = {"max": "Max", "min": "Min"}

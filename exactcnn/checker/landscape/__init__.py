@@ -1,0 +1,1 @@
+"""What needs loss, slopes and curvature: exact numbers, jets, the loss surface, and the judgments and statements on it."""

@@ -1,0 +1,228 @@
+"""Arithmetics for the loss surface (FORMAT.md, section 8): Q[ln 2], intervals, and pairs with a derivative over either."""
+
+from fractions import Fraction
+from itertools import zip_longest
+from math import isqrt
+from typing import Any
+
+from ..core.activations import Activation, evaluate
+from ..core.intervals import Intervals, ln2
+from ..core.outcome import Rejected, TooMuch, show
+
+MOST_BITS, MOST_TERMS = 2**14, 32
+Number = tuple[Fraction, ...]  # c_0 + c_1 ln 2 + .., without trailing zeros; ln 2 is transcendental, so 0 is the empty one
+
+
+class Kink(Rejected):
+    """A function that may have no derivative here."""
+
+
+def trimmed(values: list[Fraction]) -> Number:
+    """Nothing is ever cut off: what is too large for this checker is refused."""
+    while values and not values[-1]:
+        values.pop()
+    if len(values) > MOST_TERMS or any(max(map(int.bit_length, v.as_integer_ratio())) > MOST_BITS for v in values):
+        raise TooMuch("a number in Q[ln 2] of more than 32 terms or 2^14 bits")
+    return tuple(values)
+
+
+class LogTwo:
+    """Arithmetic in Q[ln 2]; functions only where their values are known to lie in it."""
+
+    zero: Any = ()
+    one: Any = (Fraction(1),)
+
+    def rational(self, q: Fraction) -> Any:
+        return trimmed([q])
+
+    def constant(self, name: str) -> Any:
+        if name != "ln2":
+            raise Rejected(f"{name} is not known to be in Q[ln 2]")
+        return Fraction(0), Fraction(1)
+
+    def add(self, a: Any, b: Any) -> Any:
+        return trimmed([Fraction(x) + y for x, y in zip_longest(a, b, fillvalue=Fraction(0))])
+
+    def mul(self, a: Any, b: Any) -> Any:
+        product = [Fraction(0)] * (len(a) + len(b))
+        for i, x in enumerate(a):
+            for j, y in enumerate(b):
+                product[i + j] += x * y
+        return trimmed(product)
+
+    def power(self, a: Any, n: int) -> Any:
+        if n < 0:
+            if len(a) != 1:
+                raise Rejected(f"1 / ({in_ln2(a)}) is not known to be in Q[ln 2]")
+            return self.power((1 / a[0],), -n)
+        return self.one if n == 0 else self.mul(self.power(a, n - 1), a)
+
+    def div(self, a: Any, b: Any) -> Any:
+        return self.mul(a, self.power(b, -1))
+
+    def absolute(self, a: Any) -> Any:
+        return a if self.sign(a) >= 0 else self.mul((Fraction(-1),), a)
+
+    def sign(self, a: Any) -> int:
+        """By an enclosure of ln 2 that is refined until it separates the number from 0."""
+        if len(a) < 2:
+            return (a[0] > 0) - (a[0] < 0) if a else 0
+        for bits in (64, 256, 1024, 4096):
+            low, high = Fraction(ln2(bits) - 9 * bits, 1 << bits), Fraction(ln2(bits) + 9 * bits, 1 << bits)
+            least = sum((c * (low if c > 0 else high) ** i for i, c in enumerate(a)), Fraction(0))
+            most = sum((c * (high if c > 0 else low) ** i for i, c in enumerate(a)), Fraction(0))
+            if least > 0 or most < 0:
+                return 1 if least > 0 else -1
+        raise TooMuch("the sign of a polynomial in ln 2 takes more than 4096 bits")
+
+    def function(self, name: str, a: Any) -> Any:
+        """e^(n ln 2) = 2^n, its inverse, the logistic function there, and the values at 0; square roots of squares."""
+        whole = len(a) == 2 and not a[0] and a[1].denominator == 1 and abs(a[1]) <= 10**4
+        if name in ("exp", "sigmoid") and (whole or not a):
+            power = Fraction(2) ** int(a[1] if a else 0)
+            return trimmed([power if name == "exp" else power / (1 + power)])
+        if name == "log" and len(a) == 1 and a[0] > 0:
+            n = a[0].numerator.bit_length() - a[0].denominator.bit_length()
+            if a[0] == Fraction(2) ** n:
+                return trimmed([Fraction(0), Fraction(n)])
+        if name in ("atan", "erf", "sqrt") and not a:
+            return ()
+        if name == "sqrt" and len(a) == 1 and a[0] > 0:
+            root = Fraction(isqrt(a[0].numerator), isqrt(a[0].denominator))
+            if root * root == a[0]:
+                return trimmed([root])
+        raise Rejected(f"{name}({in_ln2(a)}) is not known to be in Q[ln 2]")
+
+    def largest(self, values: list[Any]) -> list[int]:
+        """The places of the maximum."""
+        best = [0]
+        for n in range(1, len(values)):
+            side = self.sign(self.add(values[n], self.mul((Fraction(-1),), values[best[0]])))
+            best = [n] if side > 0 else [*best, n] if side == 0 else best
+        return best
+
+    def joined(self, values: list[Any]) -> Any:
+        return values[0]
+
+
+def in_ln2(value: Number) -> str:
+    names = ("", " ln 2", *(f" (ln 2)^{i}" for i in range(2, MOST_TERMS + 1)))
+    return " + ".join(f"{show(c)}{name}" for c, name in zip(value, names, strict=False) if c) or "0"
+
+
+class Dual:
+    """Pairs (x, x'): a number and its derivative, over some arithmetic; a Dual of Duals knows the second derivative."""
+
+    def __init__(self, base: Any) -> None:
+        self.base, self.zero, self.one = base, (base.zero, base.zero), (base.one, base.zero)
+
+    def rational(self, q: Fraction) -> Any:
+        return self.base.rational(q), self.base.zero
+
+    def constant(self, name: str) -> Any:
+        return self.base.constant(name), self.base.zero
+
+    def add(self, x: Any, y: Any) -> Any:
+        return self.base.add(x[0], y[0]), self.base.add(x[1], y[1])
+
+    def mul(self, x: Any, y: Any) -> Any:
+        mul = self.base.mul
+        return mul(x[0], y[0]), self.base.add(mul(x[1], y[0]), mul(x[0], y[1]))
+
+    def div(self, x: Any, y: Any) -> Any:
+        return self.mul(x, self.power(y, -1))
+
+    def power(self, x: Any, n: int) -> Any:
+        slope = self.times(n, self.base.power(x[0], n - 1)) if n else self.base.zero
+        return self.base.power(x[0], n), self.base.mul(slope, x[1])
+
+    def times(self, n: int, x: Any) -> Any:
+        return self.base.mul(self.base.rational(Fraction(n)), x)
+
+    def sign(self, x: Any) -> int | None:
+        found: int | None = self.base.sign(x[0])
+        return found
+
+    def absolute(self, x: Any) -> Any:
+        if not (side := self.sign(x)):
+            raise Kink("a unit may be at a kink")
+        return x if side > 0 else (self.times(-1, x[0]), self.times(-1, x[1]))
+
+    def clipped(self, x: Any) -> Any:
+        raise Kink("a unit may be at a kink")
+
+    def function(self, name: str, x: Any) -> Any:
+        value = self.base.function(name, x[0])
+        return value, self.base.mul(self.slope(name, x[0], value), x[1])
+
+    def slope(self, name: str, t: Any, value: Any) -> Any:
+        base, one = self.base, self.base.one
+        if name == "exp":
+            return value
+        if name == "sigmoid":
+            return base.mul(value, base.add(one, self.times(-1, value)))
+        if name == "softplus":
+            return base.function("sigmoid", t)
+        if name == "log":
+            return base.power(t, -1)
+        if name == "atan":
+            return base.power(base.add(one, base.power(t, 2)), -1)
+        if name == "erf":  # 2 / sqrt(pi) e^(-t^2)
+            root = base.power(base.function("sqrt", base.constant("pi")), -1)
+            return self.times(2, base.mul(root, base.function("exp", self.times(-1, base.power(t, 2)))))
+        if name != "sqrt":
+            raise Rejected(f"the derivative of {name} is not known to this checker")
+        return base.power(self.times(2, value), -1)
+
+    def largest(self, values: list[Any]) -> list[int]:
+        found: list[int] = self.base.largest([x for x, _ in values])
+        return found
+
+    def joined(self, values: list[Any]) -> Any:
+        """Of a tie that the box allows, all values are constants and one is the largest."""
+        return values[0] if len(values) == 1 else (self.base.joined([x for x, _ in values]), self.base.zero)
+
+
+class Bounds(Intervals):
+    """Intervals as an arithmetic for the loss surface."""
+
+    def __init__(self, w: int) -> None:
+        super().__init__(w)
+        self.known: dict[Any, Any] = {}
+
+    def function(self, name: str, x: Any) -> Any:
+        """Remembered: the columns of a Hessian ask for the same values."""
+        if (name, x) not in self.known:
+            self.known[name, x] = super().function(name, x)
+        return self.known[name, x]
+
+    def clipped(self, x: Any) -> Any:
+        """max(t, 0) for every t in x."""
+        return max(x[0], 0), max(x[1], 0)
+
+    def largest(self, values: list[Any]) -> list[int]:
+        best = max(range(len(values)), key=lambda n: values[n][0])
+        return [best, *(n for n, x in enumerate(values) if n != best and x[1] >= values[best][0])]
+
+    def joined(self, values: list[Any]) -> Any:
+        return max(low for low, _ in values), max(high for _, high in values)
+
+
+def jet(sigma: Activation, t: Any, numbers: Any) -> tuple[Any, Any]:
+    """sigma and sigma' at t, the slope None where there may be a kink."""
+    if sigma.polygon:
+        constant, slope, kinks = sigma.polygon
+        value, rising, sharp = numbers.add(numbers.rational(constant), numbers.mul(numbers.rational(slope), t)), slope, False
+        for kink, change in kinks:
+            beyond = numbers.add(t, numbers.rational(-kink))
+            side = numbers.sign(beyond)
+            sharp = sharp or not side
+            part = beyond if side == 1 else numbers.zero if side is not None else numbers.clipped(beyond)
+            value = numbers.add(value, numbers.mul(numbers.rational(change), part))
+            rising += change if side == 1 else 0
+        return value, None if sharp else numbers.rational(rising)
+    value = evaluate(sigma.row.tree, t, numbers, sigma.spec)
+    try:
+        return value, evaluate(sigma.row.tree, (t, numbers.one), Dual(numbers), sigma.spec)[1]
+    except Kink:
+        return value, None

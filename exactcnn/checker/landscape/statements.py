@@ -1,0 +1,151 @@
+"""Statements about points of the loss surface, a row each (FORMAT.md, section 8)."""
+
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+from ..core.activations import Activation
+from ..core.grammar import NAME, NODE, array, boolean, choice, maybe, number, polynomial
+from ..core.hypotheses import layers
+from ..core.matrices import Fact
+from ..core.network import Node
+from ..core.outcome import TooMuch, show
+from ..core.statements import Row, beyond, member
+from .jets import LogTwo, in_ln2
+from .judgments import decimal
+
+IDENTITY = Activation({"name": "identity"})
+HYPOTHESES = ("no-pooling-above", "linear-output", "slopes-without-zeros", "pyramid", "dense-above", "fully-connected")
+
+
+def about(row: Row, kind: str, where: str, key: str = "") -> list[Fact]:
+    """The facts of a kind at a set of weights that know `key`."""
+    found = [fact for fact in row.facts if fact.kind == kind and fact.where == where and (not key or key in fact.more)]
+    row.used += [fact.words for fact in found if fact.words and fact.words not in row.used]
+    return found
+
+
+def loss(row: Row) -> str:
+    found = about(row, "loss", row.weights())
+    row.need(len(found) == len(row.facts) == 1 and row.verdict == "proved", "needs one judgment, on the loss")
+    return found[0].words
+
+
+def critical(row: Row) -> str:
+    found = about(row, "gradient", row.weights())
+    row.need(len(found) == len(row.facts) == 1, "needs one judgment, on the gradient")
+    row.decide(found[0].more["critical"], not found[0].more["critical"])
+    return found[0].words
+
+
+def minimum(row: Row) -> str:
+    """Loss 0, or gradient 0 and a definite Hessian; refuted by a slope or a direction of negative curvature."""
+    where = row.weights()
+    values, slopes, bends = (about(row, kind, where) for kind in ("loss", "gradient", "curvature"))
+    zero = any(fact.more.get("value") == () for fact in values)
+    flat, bent = (any(fact.more[key] for fact in facts) for key, facts in (("critical", slopes), ("definite", bends)))
+    steep, down = (any(not fact.more[key] for fact in facts) for key, facts in (("critical", slopes), ("definite", bends)))
+    row.decide(zero or (flat and bent), steep or down)
+    return row.say(f"the weights {where} are {'a' if row.verdict == 'proved' else 'no'} local minimum of the loss")
+
+
+def nearby(row: Row) -> str:
+    found = about(row, "isolated", row.weights())
+    row.need(len(found) == len(row.facts) == 1 and row.verdict == "proved", "needs one judgment, on an isolated critical point")
+    return found[0].words
+
+
+def smaller(row: Row) -> str:
+    """The loss at one set of weights is below that at another (or at the critical point near it)."""
+    here, there = row.weights(), row.claim["than"]
+    numbers = LogTwo()
+
+    def end(fact: Fact, side: int) -> Any:
+        """The exact value, or an end of its bounds, in Q[ln 2]."""
+        return fact.more["value"] if "value" in fact.more else numbers.rational(fact.more["bounds"][side])
+
+    most = [end(fact, 1) for fact in about(row, "loss", here)]
+    found = {}
+    for kind in ("loss", "isolated"):
+        least = [end(fact, 0) for fact in about(row, kind, there)]
+        found[kind] = any(numbers.sign(numbers.add(b, numbers.mul((Fraction(-1),), a))) > 0 for a in most for b in least)
+    below = found["loss"] or found["isolated"]
+    row.decide(below, False)
+    near = "at" if found["loss"] else "at the critical point near"
+    return row.say(f"the loss at the weights {here} is smaller than {near} the weights {there}")
+
+
+def zero_loss(row: Row) -> str:
+    """Some output weights at a bounded distance give zero loss exactly (Lemma 18)."""
+    (node, N, _), where, top = row.node(), row.weights(), row.network.nodes[-1]
+    row.need(top.kind == "dense" and top.of == [node.number], "the last node is not dense on this one")
+    sigmas = [fact.more["sigma"] for fact in row.facts if fact.kind == "rank" and fact.of == ("F", node.number)
+              and fact.where == where and fact.low == N and "sigma" in fact.more]
+    changes = about(row, "correction", where)
+    if not sigmas and row.context.deterministic:
+        raise TooMuch(f"{row.path}: a bound of sigma_min rests on solutions, which --deterministic sets aside")
+    row.need(bool(sigmas) and bool(changes) and row.verdict == "proved", "needs a bound of sigma_min(F) and a correction")
+    best = min(fact.more["size"] + fact.more["rest"] / max(sigmas) for fact in changes)
+    row.need(best <= row.claim["distance"], "the change of the weights is not shown to be so small")
+    about(row, "loss", where)
+    near = f"within Frobenius distance {decimal(row.claim['distance'])} of the weights {where}"
+    return row.say(f"some weights of node {top.number} {near} "
+                   f"give zero loss exactly on the {N} samples and the targets, all else unchanged")
+
+
+def point(row: Row) -> str:
+    """One point: is it in S (with `v`: in the larger set of Extension C), is it critical, its loss, which hypotheses fail."""
+    (node, _, _), where, claim, targets = row.node(), row.weights(), row.claim, row.context.instance.targets
+    values, slopes = about(row, "loss", where, "value"), about(row, "gradient", where, "still")
+    row.need(bool(values) and bool(slopes) and row.verdict == "proved", "needs the exact loss and gradient")
+    listed = layers(row.context.instance, row.path)
+    above = [pair for pair in listed if pair[0].number > node.number]
+    row.need(bool(above), f"node {node.number} is the last layer")
+    inside, v, top = f"in S at node {node.number}", claim["v"], above[-1][0]
+    if v is None:
+        row.need(member(row, where) is True, "is not shown to be in S")
+    else:
+        row.need(len(v) == top.above.units and targets is not None, f"v: expected {top.above.units} numbers, and targets")
+        for i, goal in enumerate(targets["rows"] if targets else []):
+            dot = sum((a * b for a, b in zip(goal, v, strict=True)), Fraction(0)) / (targets or {})["denominator"]
+            row.need(dot == 1, f"v: y_{i} . v is not 1")
+        linear = top.kind == "dense" and above[-1][1] is None and top.spec["bias"] != "none" and len(above) >= 2
+        row.need(linear, "a dense linear output with biases, two layers above, is needed")
+        full = any(f.kind == "rank" and f.of == ("U+", top.number) and f.more["row"] == v and f.low == len(v) and f.where == where
+                   for f in row.facts)
+        of, middle = ("F", node.number), [each for each in beyond(row, node.number) if each is not top]
+        row.need(full and row.low(of, where) == len(row.context.instance.samples().rows) and row.full(middle, where),
+                 "is not shown to be in the set of Extension C")
+        inside = ("where F and all U between are of full rank, Y v = 1, and "
+                  f"U of node {top.number} is injective on the complement of v")
+    failing = [name for name in HYPOTHESES if fails(name, row, above, slopes[0].more["flat"])]
+    flat = above[0][0].number in slopes[0].more["still"] if above[0][0].affine else None
+    found = {"critical": slopes[0].more["critical"], "loss": values[0].more["value"], "flat": flat, "failing": failing}
+    for key, value in found.items():
+        row.need(claim[key] == value, f"{key}: claims {show(claim[key])}, but it is {show(value)}")
+    how = "" if flat is None else f", the gradient by U of node {above[0][0].number} is {'0' if flat else 'not 0'}"
+    return row.say(f"the weights {where} are a point {inside}; it is {'' if found['critical'] else 'not '}critical, its loss is "
+                   f"{in_ln2(found['loss'])}{how}; hypotheses of Theorems 4.4 and 4.5 and Corollary 4.6 that fail: "
+                   f"{', '.join(failing) or 'none'}")
+
+
+def fails(name: str, row: Row, above: list[tuple[Node, Activation | None]], flat: set[int]) -> bool:
+    """A hypothesis on the layers above that fails; of a custom activation only slopes 0 at the point are known (`flat`)."""
+    if name == "slopes-without-zeros":
+        return any(sigma is not None and (node.number + 1 in flat if sigma.name == "custom" else not sigma.has("steep"))
+                   for node, sigma in above[:-1])
+    if name == "linear-output":
+        return above[-1][0].kind != "dense" or (above[-1][1] or IDENTITY).name != "identity"
+    if name == "fully-connected":
+        return any(node.kind != "dense" for node, _ in layers(row.context.instance, row.path))
+    return {"no-pooling-above": any(not node.affine for node, _ in above), "dense-above": above[0][0].kind != "dense",
+            "pyramid": any(a.above.units < b.above.units for (a, _), (b, _) in pairwise(above))}[name]
+
+
+AT = {"weights": NAME}
+ROWS = {
+    "loss": (AT, loss), "critical-point": (AT, critical), "local-minimum": (AT, minimum), "critical-point-nearby": (AT, nearby),
+    "smaller-loss": ({**AT, "than": NAME}, smaller), "zero-loss-nearby": ({**AT, "node": NODE, "distance": number}, zero_loss),
+    "point": ({**AT, "node": NODE, "v": maybe(array(number, 1)), "critical": boolean, "loss": polynomial, "flat": maybe(boolean),
+               "failing": array(choice(*HYPOTHESES))}, point),
+}

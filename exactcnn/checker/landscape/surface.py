@@ -1,0 +1,158 @@
+"""The loss surface at one point: forward values, the loss 1/2 ||F - Y||^2 and its gradient (FORMAT.md, section 8)."""
+
+from fractions import Fraction
+from typing import Any
+
+from ..core.matrices import Context
+from ..core.network import Node
+from ..core.outcome import TooMuch, require
+from .jets import jet
+
+MOST_WORK = 3 * 10**7  # products of one pass: a minute or two
+
+
+class Surface:
+    """Values of all nodes, sample by sample; marks: slopes of activations, the places of the maximum for pooling.
+
+    `point`: for each affine node (W by rows, b), in numbers of the arithmetic.
+    """
+
+    def __init__(self, context: Context, point: list[tuple[Any, Any]], numbers: Any, path: str) -> None:
+        instance, self.path, self.numbers, self.point = context.instance, path, numbers, point
+        self.network, data, targets = instance.network, instance.samples(), instance.targets
+        require(targets is not None, path, "targets are needed, but instance.targets is null")
+        self.nodes, self.entries = self.network.nodes, dict(zip((n.number for n in self.network.affine), point, strict=True))
+        work = len(data.rows) * sum(node.above.units * node.length for node in self.network.affine)
+        if work > MOST_WORK:
+            raise TooMuch(f"{path}: {work} products, more than the {MOST_WORK} that are done in exact or interval arithmetic")
+        self.work = work
+        scale = Fraction(data.factor, data.denominator)
+        inputs = [[numbers.rational(v * scale) for v in row] for row in data.rows]
+        self.F: dict[int, Any] = {0: inputs}
+        self.marks: dict[int, Any] = {}
+        for node in self.nodes:
+            sources = [self.F[s] for s in node.of]
+            pairs = [self.passed(node, [source[i] for source in sources]) for i in range(len(inputs))]
+            self.F[node.number], self.marks[node.number] = [v for v, _ in pairs], [m for _, m in pairs]
+        over = targets["denominator"] if targets else 1
+        goals = [[numbers.rational(Fraction(-y, over)) for y in row] for row in (targets or {"rows": []})["rows"]]
+        self.residual = [[numbers.add(f, y) for f, y in zip(*pair, strict=True)]
+                         for pair in zip(self.F[len(self.nodes)], goals, strict=True)]
+
+    def passed(self, node: Node, sources: list[Any]) -> tuple[list[Any], list[Any]]:
+        x, numbers = sources[0], self.numbers
+        values: list[Any] = []
+        marks: list[Any] = []
+        if node.affine:
+            W, b = self.entries[node.number]
+            for h in range(node.above.units):
+                slot, t = node.slot(h)
+                g = b[h if node.spec["bias"] == "unit" else t] if b else numbers.zero
+                for r, u in enumerate(node.patches[slot]):
+                    if u >= 0:
+                        g = numbers.add(g, numbers.mul(W[r][t], x[u]))
+                values.append(g)
+        elif node.activation:
+            pairs = [jet(node.activation, t, numbers) for t in x]
+            values, marks = [v for v, _ in pairs], [m for _, m in pairs]
+        elif node.pool == "maxpool":
+            for patch in node.patches:
+                real = [u for u in patch if u >= 0]
+                marks.append([real[n] for n in numbers.largest([x[u] for u in real])])
+                values.append(numbers.joined([x[u] for u in marks[-1]]))
+        else:
+            for terms, shift in node.mixture(self.network.grids):
+                g = numbers.rational(shift)
+                for s, u, c in terms:
+                    g = numbers.add(g, numbers.mul(numbers.rational(c), sources[s][u]))
+                values.append(g)
+        return values, marks
+
+    def still(self, number: int, i: int, u: int) -> bool:
+        """Near this point the value does not depend on the parameters: a datum, or where a polygon is flat."""
+        if number == 0:
+            return True
+        node = self.nodes[number - 1]
+        if node.activation:
+            return node.activation.polygon is not None and bool(self.marks[number][i][u] == self.numbers.zero)
+        return node.pool == "maxpool" and all(self.still(node.of[0], i, each) for each in self.marks[number][i][u])
+
+    def smooth(self, node: Node, i: int, u: int) -> bool:
+        """No kink: the slope exists, the maximum is taken once or among values that stand still."""
+        mark: Any = self.marks[node.number][i][u] if node.activation or node.pool == "maxpool" else 0
+        if node.pool == "maxpool":
+            return len(mark) == 1 or all(self.still(node.of[0], i, each) for each in mark)
+        return mark is not None
+
+    def loss(self) -> Any:
+        total, numbers = self.numbers.zero, self.numbers
+        for row in self.residual:
+            for value in row:
+                total = numbers.add(total, numbers.mul(value, value))
+        return numbers.mul(numbers.rational(Fraction(1, 2)), total)
+
+    def gradient(self) -> list[tuple[Any, Any]]:
+        """(dW, db) for each affine node; a kink that the loss feels is a rejection."""
+        numbers, zero = self.numbers, self.numbers.zero
+        D: dict[int, Any] = {n: [[zero] * len(row) for row in rows] for n, rows in self.F.items()}
+        D[len(self.nodes)] = self.residual
+        self.deltas = D
+        found = {}
+        for node in reversed(self.nodes):
+            below = D[node.of[0]]
+            if node.affine:
+                found[node.number] = self.affine_back(node, D[node.number], below)
+                continue
+            mixture = None if node.activation or node.pool == "maxpool" else node.mixture(self.network.grids)
+            for i, row in enumerate(D[node.number]):
+                for h, d in enumerate(row):
+                    if d == zero:
+                        continue
+                    require(self.smooth(node, i, h), self.path, f"a kink at sample {i}, node {node.number}, unit {h}")
+                    if node.activation:
+                        below[i][h] = numbers.add(below[i][h], numbers.mul(d, self.marks[node.number][i][h]))
+                    elif mixture is None:
+                        u = self.marks[node.number][i][h][0]
+                        below[i][u] = numbers.add(below[i][u], d)
+                    else:
+                        for s, u, c in mixture[h][0]:
+                            back = D[node.of[s]][i]
+                            back[u] = numbers.add(back[u], numbers.mul(numbers.rational(c), d))
+        return [found[node.number] for node in self.network.affine]
+
+    def affine_back(self, node: Node, delta: Any, below: Any) -> tuple[Any, Any]:
+        numbers, (W, _), x = self.numbers, self.entries[node.number], self.F[node.of[0]]
+        dW = [[numbers.zero] * node.filters for _ in range(node.length)]
+        db = [numbers.zero] * node.bias_size
+        for i, row in enumerate(delta):
+            for h, d in enumerate(row):
+                if d == numbers.zero:
+                    continue
+                slot, t = node.slot(h)
+                if db:
+                    place = h if node.spec["bias"] == "unit" else t
+                    db[place] = numbers.add(db[place], d)
+                for r, u in enumerate(node.patches[slot]):
+                    if u >= 0:
+                        dW[r][t] = numbers.add(dW[r][t], numbers.mul(d, x[i][u]))
+                        below[i][u] = numbers.add(below[i][u], numbers.mul(d, W[r][t]))
+        return dW, db
+
+
+def exact_point(context: Context, name: str, path: str) -> list[tuple[Any, Any]]:
+    """The weights of a set as numbers in Q[ln 2]: (W, b) for each affine node."""
+    point = []
+    for node in context.instance.network.affine:
+        given = context.instance.entry(node, name, path)
+        if given["ln2"]:
+            point.append((given["W"], given["b"]))
+            continue
+        W, b = given["W"], given["b"]
+        point.append(([[(Fraction(v, given["W_over"]),) if v else () for v in row] for row in W],
+                      [(Fraction(v, given["b_over"]),) if v else () for v in b]))
+    return point
+
+
+def flat(pairs: list[tuple[Any, Any]]) -> list[Any]:
+    """Parameters in their order: node by node, W row by row, then b."""
+    return [v for W, b in pairs for part in (*W, b) for v in part]

@@ -1,0 +1,234 @@
+"""What a reviewer who had not written the checker got it to say wrongly, each now refused (or said rightly)."""
+
+import mpmath
+import pytest
+
+from exactcnn.checker import arrays, check_certificate
+from exactcnn.checker.core import intervals
+from tests.checker.handmade import (
+    claim,
+    dense,
+    features,
+    inline,
+    instance,
+    judged,
+    kernel,
+    lifted,
+    minor,
+    network,
+    rational,
+    seal,
+    targets,
+    weight,
+)
+
+
+def checked(case, judgments, claims):
+    return check_certificate(seal(case, judgments, claims), max_seconds=None)
+
+
+def activation(name, **parameters):
+    return {"kind": "activation", "activation": {"name": name, **parameters}}
+
+
+def cubic(a, b, c):
+    terms = [["*", a, "t"], ["*", b, ["**", "t", 2]], ["*", c, ["**", "t", 3]]]
+    return ["+", terms[0], ["+", terms[1], terms[2]]]
+
+
+def test_undecided_asserts_nothing():
+    """The verdict "undecided", of statements whose sentence is a verdict, was printed as one."""
+    net = network([1], dense(2, "unit"), activation("sigmoid"), dense(1, "unit"))
+    weights = {
+        "w": rational(weight([[1, 0]], [0, 0]), weight([[1], [1]], [0])),
+        "b": rational(weight([[0, 0]], [0, 0]), weight([[0], [0]], [0])),
+    }
+    case = instance(net, inline([[1], [2]]), goals=targets([[0], [0]]), **weights)
+    facts = [judged("growth", activation={"name": "relu"})]
+    claims = [
+        claim("theorem-3.5", "undecided", node=2), claim("extension-a", "undecided", node=2),
+        claim("s-k", "undecided", node=2, weights="w"), claim("corollary-3.6", "undecided", node=2, weights="w"),
+        claim("local-minimum", "undecided", weights="b"), claim("smaller-loss", "undecided", weights="w", than="b"),
+        claim("lemma-4.2", "undecided", node=2), claim("theorem-3.4", "undecided", node=2, weights="w"),
+        claim("critical-point", "undecided", weights="w"),
+        claim("zero-loss-nearby", "undecided", node=2, weights="w", distance=9),
+    ]  # fmt: skip
+    for each in claims:
+        assert checked(case, facts, [each]).outcome == "REJECTED", each["statement"]
+
+
+def test_hessians_go_through_max_pooling():
+    """Tangents were dropped at a pool, so that a saddle was "a local minimum" beside a smaller loss."""
+    s, y = (
+        [14, 2, 0],
+        [[13], [-2], [-7]],
+    )  # s(h(x)) at x = 1, 2, 3 is not needed exactly: the claim is about curvature only
+    del s
+    net = network(
+        [1], dense(1), activation("custom", tree=cubic(-3, 1, 1)), {"kind": "maxpool-lists", "patches": [[0]]},
+        activation("custom", tree=cubic(1, 1, 0)), dense(1),
+    )  # fmt: skip
+    plain = network(
+        [1],
+        dense(1),
+        activation("custom", tree=cubic(-3, 1, 1)),
+        activation("custom", tree=cubic(1, 1, 0)),
+        dense(1),
+    )
+    given = rational(weight([[1]]), weight([[1]]))
+    met = set()
+    for direction in ([1, 0], [0, 1], [1, 1], [1, -1], [3, -20]):
+        bend = judged("descent", weights="w", precision=128, vector=direction)
+        outcomes = {
+            checked(instance(each, inline([[1], [2], [3]]), goals=targets(y), w=given), [bend],
+                    [claim("local-minimum", "refuted", weights="w")]).outcome
+            for each in (net, plain)
+        }  # fmt: skip
+        assert len(outcomes) == 1, direction
+        met |= outcomes
+    assert met == {"VERIFIED", "REJECTED"}
+
+
+def test_a_shift_is_a_symmetry_of_straight_pieces_only():
+    """arctan has slope exactly 1 at 0, and is no line there."""
+    net = network([1], dense(1, "unit"), activation("arctan"), dense(1, "unit"))
+    case = instance(
+        net, inline([[0]]), goals=targets([[0]]), w=rational(weight([[1]], [0]), weight([[1]], [0]))
+    )
+    bend = judged(
+        "definite", weights="w", precision=64, free=[0, 2, 3], symmetries=[{"kind": "shift", "node": 1, "index": 0}],
+        transform=[[int(i == j) for j in range(3)] for i in range(3)],
+    )  # fmt: skip
+    flat = judged("gradient-exact", weights="w", partial=None)
+    verdict = checked(case, [flat, bend], [claim("local-minimum", "proved", (0, 1), weights="w")])
+    assert verdict.outcome == "REJECTED"
+    assert "slope 1" in verdict.reason
+
+
+@pytest.mark.parametrize("w", [16, 256, 4096])
+def test_exponentials_far_out(w):
+    """The error of ln 2 is multiplied by up to 2^14 in the reduction of the argument."""
+    with mpmath.workprec(60_000):
+        for x in (1000, 8000, 8191, -50, -1):
+            n = (x << w) + 12345
+            low, high = intervals.exp_at(n, w)
+            assert low <= mpmath.exp(mpmath.mpf(n) / mpmath.mpf(2) ** w) * mpmath.mpf(2) ** w <= high
+
+
+def test_points_are_named_by_the_end_of_a_layer():
+    """The node before a ReLU has full rank where the layer itself is dead."""
+    net = network([1], dense(2, "unit"), activation("relu"), dense(1, "unit"), dense(1, "unit"))
+    given = rational(weight([[1, 0]], [-10, -5]), weight([[1], [1]], [0]), weight([[1]], [0]))
+    case = instance(net, inline([[1], [2]]), goals=targets([[0], [1]]), w=given)
+    facts = [
+        minor(features(1), [0, 1], [0, 1]), minor(lifted(4), [0], [0]), judged("loss-exact", weights="w", value=["1/2"]),
+        judged("gradient-exact", weights="w", partial=8),
+    ]  # fmt: skip
+    point = claim(
+        "point",
+        "proved",
+        (0, 1, 2, 3),
+        node=1,
+        weights="w",
+        v=None,
+        critical=False,
+        loss=["1/2"],
+        flat=False,
+        failing=[],
+    )
+    verdict = checked(case, facts, [point])
+    assert verdict.outcome == "REJECTED"
+    assert "does not end a layer" in verdict.reason
+
+
+def test_different_matrices_have_different_names():
+    net = network([1], dense(2, "unit"), activation("relu"), activation("relu6"))
+    case = instance(net, inline([[6], [7]]), w=rational(weight([[1, 1]], [0, 1])))
+    facts = [
+        minor(features(2), [0, 1], [0, 1]),
+        kernel(features(3), "left", (0, [[0, 1], [1, -1]])),
+    ]
+    claims = [
+        claim("rank", "proved", (0,), node=2, weights="w", lower=2, upper=2),
+        claim("rank", "refuted", (1,), node=3, weights="w", lower=0, upper=1),
+    ]
+    verdict = checked(case, facts, claims)
+    assert verdict.outcome == "VERIFIED"
+    assert "F_1" in verdict.claims[0]
+    assert "F at node 3" in verdict.claims[1]
+
+
+def test_features_that_do_not_exist_have_no_kernel():
+    net = network([1], dense(1, "unit"), activation("custom", tree=["/", 1, 0]))
+    case = instance(net, inline([[1], [1]]), w=rational(weight([[1]], [0])))
+    vector = kernel(features(2), "left", (0, [[0, 1], [1, -1]]))
+    verdict = checked(case, [vector], [claim("rank", "refuted", node=2, weights="w", lower=0, upper=1)])
+    assert verdict.outcome == "REJECTED"
+
+
+def test_smaller_than_what_was_compared():
+    """The loss at the weights was compared, and the critical point near them was named."""
+    case = instance(
+        network([1], dense(1)), inline([[1]]), goals=targets([[0]]), here=rational(weight([[1]], denominator=2)),
+        there=rational(weight([[1]])),
+    )  # fmt: skip
+    box = judged(
+        "isolated", weights="there", precision=64, radius=str(2 << 64), free=[0], symmetries=[], scale=0, preconditioner=[[1]],
+        transform=[[1]], inertia=[1, 0], loss=[0, 10], wide=None,
+    )  # fmt: skip
+    facts = [
+        judged("loss-exact", weights="here", value=["1/8"]),
+        judged("loss-exact", weights="there", value=["1/2"]),
+        box,
+    ]
+    (sentence,) = checked(
+        case, facts, [claim("smaller-loss", "proved", (0, 1, 2), weights="here", than="there")]
+    ).claims
+    assert "is smaller than at the weights there" in sentence
+    assert (
+        checked(case, facts, [claim("smaller-loss", "proved", (0, 2), weights="here", than="there")]).outcome
+        == "REJECTED"
+    )
+
+
+def test_a_loss_of_zero_is_a_number():
+    case = instance(
+        network([1], dense(1)),
+        inline([[1]]),
+        goals=targets([[0]]),
+        a=rational(weight([[0]])),
+        b=rational(weight([[1]])),
+    )
+    facts = [judged("loss-exact", weights="a", value=[]), judged("loss-exact", weights="b", value=["1/2"])]
+    assert (
+        checked(case, facts, [claim("smaller-loss", "proved", (0, 1), weights="a", than="b")]).outcome
+        == "VERIFIED"
+    )
+
+
+def test_a_correction_needs_a_dense_output():
+    case = instance(
+        network([1], dense(1), activation("relu")),
+        inline([[1]]),
+        goals=targets([[0]]),
+        w=rational(weight([[1]])),
+    )
+    change = judged("correction", weights="w", precision=64, change={"denominator": 1, "rows": [[0]]})
+    verdict = checked(case, [change], [claim("zero-loss-nearby", "proved", node=1, weights="w", distance=1)])
+    assert verdict.outcome == "REJECTED"
+
+
+@pytest.mark.parametrize("root", [4, 5])
+def test_poles_that_no_entry_meets(root, monkeypatch):
+    """With NumPy a table of all powers was made, and its pole refused although no entry has it."""
+    monkeypatch.setattr(arrays, "LARGE", 0)
+    net = network([1], dense(2, "unit"), activation("sigmoid"))
+    case = instance(net, inline([[1], [2]]), w=rational(weight([[1, 2]], [0, 1])))
+    found = minor(features(2), [0, 1], [0, 1], 503, root)
+    matrix_claim = claim("rank", "proved", node=2, weights="w", lower=2, upper=2)
+    outcomes = []
+    for numpy in (True, False):
+        if not numpy:
+            monkeypatch.setattr(arrays, "load", lambda: None)
+        outcomes.append(checked(case, [found], [matrix_claim]).outcome)
+    assert outcomes == ["VERIFIED"] * 2
