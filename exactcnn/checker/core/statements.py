@@ -42,7 +42,9 @@ class Row:
         """The best upper bound, at most `most`; `key`: of the matrix with a column of ones."""
         best, words = most, ""
         for fact in self.facts:
-            bound = fact.more.get(key) if key else fact.high
+            bound = fact.high  # a column of ones adds one at most, if nothing better is known
+            if key and bound is not None:
+                bound = fact.more.get(key, bound + 1)
             if fact.kind == "rank" and fact.of == of and fact.where in (where, EVERY) and bound is not None and bound < best:
                 best, words = bound, fact.words
         self.used += [words] if words else []
