@@ -275,7 +275,7 @@ class Draft:
         node = network.affine_node_of(k)
         if evidence.minor is not None and evidence.minor.minor.rank:
             minor, seed = evidence.minor.minor, evidence.minor.seed
-            name = "identity" if seed is None else f"seed-{seed}"
+            name = "identity" if seed is None else f"filters-{seed}"
             self.weights[name] = (
                 {"kind": "identity"} if seed is None else {"kind": "seed", "seed": seed, "bits": FILTER_BITS}
             )

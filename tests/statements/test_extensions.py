@@ -259,7 +259,7 @@ def test_forged_lemma_4_2_is_rejected():
     net = deep(conv(2, "relu", kernel=2), conv(4, "sigmoid", kernel=2))
     inst = Instance(net, samples(7, 16))
     certificate = certified(inst, *decide("lemma-4.2", inst, 1))
-    U_2, U_3 = ({"matrix": "lifted", "node": node, "weights": "seed-0"} for node in (3, 5))
+    U_2, U_3 = ({"matrix": "lifted", "node": node, "weights": "filters-0"} for node in (3, 5))
 
     def fewer(c):
         for key in ("rows", "columns"):
@@ -291,11 +291,6 @@ def _many(k):
     return Instance(net, samples(160, 64))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=(AssertionError, exactcnn.UndecidedError),
-    reason="weights and filters of one seed, of 16 and of 61 bits, go by one name",
-)
 @pytest.mark.parametrize("k", [1, 2])
 def test_lemma_4_2_of_many_samples(k):
     assert decided("lemma-4.2", _many(k), k).verdict == "proved"
