@@ -6,6 +6,7 @@ Nothing here is believed: the bound of what the checker will find is computed fr
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from math import ceil, log2
 from typing import TYPE_CHECKING, Any
@@ -13,15 +14,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from exactcnn.arithmetic.enclosures import Enclosure
+from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.arithmetic.texts import json_integer
 from exactcnn.certificates.solutions import SECURITY_BITS, drawn_numerators
 from exactcnn.errors import UndecidedError
+from exactcnn.features.balls import feature_balls, verified_minor
 from exactcnn.features.enclosures import feature_enclosure
 from exactcnn.features.instance import Instance
 from exactcnn.features.matrix import FeatureMatrix
 from exactcnn.features.minors import feature_minor
 from exactcnn.linalg.pivots import row_pivots
-from exactcnn.network.weights import Weights
+from exactcnn.network.weights import LayerWeights, Weights
 
 if TYPE_CHECKING:
     from exactcnn.certificates.judgments import Draft
@@ -32,6 +35,12 @@ __all__ = ["LARGEST_ENCLOSED", "regular_part", "seeded_witness"]
 LARGEST_ENCLOSED = 40
 PLACES = 72  # at which the checker encloses what solutions are about
 _WITNESS_BITS, _SEEDS = 16, 3
+_LEAST_STRENGTH = 4  # bits that one solution adds
+_MOST_BALLS, _BALL_BITS = 4_000_000, 128
+_SPREAD, _STRIDE = (
+    2.0,
+    1_000_003,
+)  # of the pre-activations of a witness; from a unit's sample to the next one's
 
 
 def regular_part(draft: Draft, instance: Instance, k: int) -> int:
@@ -55,7 +64,13 @@ def regular_part(draft: Draft, instance: Instance, k: int) -> int:
     if N <= LARGEST_ENCLOSED:
         return draft.add(judgment)
     if isinstance(part, Enclosure):
-        part = _Solver(part)
+        part = _Solver(part.mid.astype(np.longdouble), part.rad)
+        if (
+            _LEAST_STRENGTH - 11 <= part.strength < _LEAST_STRENGTH
+        ):  # at most eleven bits more, at twenty times the cost
+            part = _Solver(*_finer(instance, k, columns))
+        if part.strength < _LEAST_STRENGTH:
+            raise UndecidedError("the features are too ill-conditioned for float64")
         draft.shared[key] = weights, columns, part
     solver: _Solver = part
     return draft.add(judgment, lambda record: solver.solutions(record, judgment))
@@ -75,40 +90,99 @@ def _columns(instance: Instance, k: int) -> tuple[list[int], Enclosure]:
     )
 
 
+def _finer(instance: Instance, k: int, columns: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """The columns of F_k as extended floats with radii, by balls; UndecidedError where that takes too long."""
+    if instance.N * (instance.N + sum(instance.network.widths[1:k])) > _MOST_BALLS:
+        raise UndecidedError("the features are too ill-conditioned for float64, and too many for balls")
+    balls = feature_balls(instance, k, _BALL_BITS, columns)
+    mid, rad = np.empty((instance.N, instance.N), dtype=np.longdouble), np.empty((instance.N, instance.N))
+    for i, row in enumerate(balls):
+        for j, ball in enumerate(row):
+            high = float(ball)
+            mid[i, j] = np.longdouble(high) + np.longdouble(float(ball - high))
+            rad[i, j] = 2.0**-62 * abs(high) + float(ball.rad())
+    return mid, rad
+
+
 def seeded_witness(draft: Draft, k: int) -> int:
-    """The same at weights from a seed: by one witness, for almost every parameter of an analytic network."""
-    refusal = UndecidedError("no seed was tried")
-    for seed in range(_SEEDS):
-        weights = Weights.from_seed(draft.instance.network, seed, _WITNESS_BITS)
+    """The same at weights of our own choice: by one witness, for almost every parameter of an analytic network."""
+    refusal = UndecidedError("no weights were tried")
+    for weights in _trials(draft.instance, k):
         instance = Instance(draft.instance.network, draft.instance.samples, weights)
         with suppress(UndecidedError):  # exact fields first, which no condition number disturbs
             found = feature_minor(FeatureMatrix(instance, k), enough=instance.N)
             if found.rank == instance.N:
                 return draft.lower(found, k, weights)
         try:
-            return regular_part(draft, instance, k)
+            if instance.N > LARGEST_ENCLOSED:
+                return regular_part(draft, instance, k)
         except UndecidedError as error:
             refusal = error
+        with suppress(UndecidedError):
+            balls = verified_minor(instance, k)
+            if balls is not None and balls.rank == instance.N:
+                return draft.lower(balls, k, weights)
     raise refusal
+
+
+def _trials(instance: Instance, k: int) -> Iterator[Weights]:
+    """Weights from a seed, which a certificate names in a word; then such weights scaled to the samples."""
+    for seed in range(_SEEDS):
+        weights = Weights.from_seed(instance.network, seed, _WITNESS_BITS)
+        yield weights
+        for steepness in (1, 2**5, 2**10, 2**15):
+            with suppress(UndecidedError):
+                yield _spread(instance, k, weights, steepness)
+
+
+def _floats(values: RationalArray) -> np.ndarray:
+    return values.numerators.astype(np.float64) / values.denominator
+
+
+def _spread(instance: Instance, k: int, weights: Weights, steepness: int) -> Weights:
+    """Each layer scaled by a power of 2 until its pre-activations have a spread near 2, each unit's bias such that it is 0 at
+    some sample: units neither saturate nor resemble each other, whatever the size of the data.  Layer k may be steeper:
+    sharp steps tell samples apart that lie close together."""
+    network, chosen = instance.network, list(weights.layers)
+    for layer in network.layers[:k]:
+        entry = chosen[layer.index - 1]
+        if entry is None or layer.activation is None:
+            continue
+        so_far = Instance(network, instance.samples, Weights(tuple(chosen)))
+        below = (
+            feature_enclosure(so_far, layer.index - 1).mid
+            if layer.index > 1
+            else _floats(instance.need_samples().x)
+        )
+        W = _floats(entry.W)
+        sums = layer.patches.gather(below) @ W
+        spread = float(sums.std(axis=0).mean())
+        if not np.isfinite(spread) or spread == 0.0:
+            raise UndecidedError(f"the pre-activations of layer {layer.index} do not vary")
+        factor, b = 2.0 ** round(log2(_SPREAD / spread)) * (steepness if layer.index == k else 1), None
+        if entry.b is not None:
+            units = np.arange(entry.b.numerators.size)
+            zeros = sums.reshape(sums.shape[0], -1)[units * _STRIDE % sums.shape[0], units] * -factor
+            b = RationalArray.from_floats(np.ldexp(np.rint(np.ldexp(zeros, _WITNESS_BITS)), -_WITNESS_BITS))
+        chosen[layer.index - 1] = LayerWeights(RationalArray.from_floats(factor * W), b)
+    return Weights(tuple(chosen))
 
 
 class _Solver:
     """Solutions of A x = b for right-hand sides not yet known; the number of bits is fixed beforehand, by a trial."""
 
-    def __init__(self, A: Enclosure) -> None:
-        self.A, self.order = A, A.mid.shape[0]
+    def __init__(self, mid: np.ndarray, rad: np.ndarray) -> None:
+        self.long, self.rad, self.order = mid, rad, len(mid)
+        self.size = np.abs(mid.astype(np.float64))
         try:
-            self.inverse = np.linalg.inv(A.mid)
+            self.inverse = np.linalg.inv(mid.astype(np.float64))
         except np.linalg.LinAlgError:
             raise UndecidedError("the features are singular to float64") from None
         if not np.isfinite(self.inverse).all():
             raise UndecidedError("the features are singular to float64")
-        self.long = A.mid.astype(np.longdouble)
         trial = np.random.default_rng(0).uniform(-1.0, 1.0, (self.order, 2))
         self.bits = min(48, int(-log2(self._bound(trial, self._solve(trial)))) - 4)
         self.strength = self.bits - (self.order.bit_length() + 1) // 2 - 1
-        if self.strength < 4:
-            raise UndecidedError("the features are too ill-conditioned for float64")
 
     def _solve(self, b: np.ndarray) -> np.ndarray:
         right = b.astype(np.longdouble)
@@ -120,9 +194,7 @@ class _Solver:
     def _bound(self, b: np.ndarray, x: np.ndarray) -> float:
         """About ||b - A x||_2 for the worst column and the worst A in the enclosure."""
         rest = np.abs((b.astype(np.longdouble) - self.long @ x).astype(np.float64))
-        slack = self.A.rad @ np.abs(x.astype(np.float64)) + 2.0**-60 * np.abs(self.A.mid) @ np.abs(
-            x.astype(np.float64)
-        )
+        slack = (self.rad + 2.0**-60 * self.size) @ np.abs(x.astype(np.float64))
         return float(np.sqrt(((rest + slack) ** 2).sum(axis=0)).max()) + 2.0**-52
 
     def solutions(self, record: dict[str, Any], judgment: dict[str, Any]) -> dict[str, Any]:

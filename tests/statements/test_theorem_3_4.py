@@ -110,11 +110,6 @@ def test_existence_without_explicit_parameters():
     assert (finding.verdict, finding.summary["route"]) == ("proved", "almost every parameter")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=exactcnn.UndecidedError,
-    reason="F_2 is too ill-conditioned at seeded weights for a witness",
-)
 def test_existence_without_explicit_parameters_is_certified():
     certified(*_too_many())
 
