@@ -1,7 +1,7 @@
 """Floor 1: seeded bytes from SHAKE-256, the only source of randomness.
 
-The streams are part of the certificate format (``certificates/FORMAT.md`` sections 4, 6.4
-and 7): a checker regenerates them with the standard library alone.  Same seed, same bytes,
+The streams are part of the certificate format (``certificates/FORMAT.md`` sections 4
+and 6): a checker regenerates them with the standard library alone.  Same seed, same bytes,
 on every machine.
 """
 

@@ -1,4 +1,4 @@
-"""Floor 5: canonical JSON and its digest (FORMAT.md section 0)."""
+"""Floor 5: canonical JSON and its digest (FORMAT.md 1.1)."""
 
 from __future__ import annotations
 

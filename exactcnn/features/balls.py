@@ -29,7 +29,7 @@ __all__ = ["VerifiedMinor", "column_pivots", "feature_balls", "fixed_point_place
 _MOST_BALLS = 3_000_000
 _LARGEST_ORDER = 700
 _PRECISIONS = (128, 256, 512, 1024, 2048)
-_MOST_PLACES = 4096  # of FORMAT.md 6.1
+_MOST_PLACES = 4096  # the most that FORMAT.md 6a takes
 # A pivot below this part of the largest is noise of float64: no column is chosen by it.
 _NOISE = 1e-13
 
@@ -39,7 +39,7 @@ class VerifiedMinor:
     """The submatrix of F_k on ``rows`` and ``columns`` is non-singular, by ``proof``.
 
     ``precision``: binary places after the point that suffice to repeat the proof in fixed point
-    (FORMAT.md 6.1).
+    (FORMAT.md 5.3).
     """
 
     rows: tuple[int, ...]

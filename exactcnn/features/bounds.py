@@ -19,7 +19,7 @@ __all__ = ["CountingBound", "counting_bounds"]
 
 @dataclass(frozen=True)
 class CountingBound:
-    """rank F_k <= ``bound`` by the rule ``kind`` of FORMAT.md 6.1 (``positions``: restriction's B)."""
+    """rank F_k <= ``bound`` by the rule ``kind`` of FORMAT.md 6c (``positions``: restriction's B)."""
 
     kind: str
     bound: int

@@ -29,7 +29,7 @@ from exactcnn.features.instance import Instance
 
 __all__ = ["PEELED_ACTIVATIONS", "GeneralPosition", "general_position", "own_bias"]
 
-# Analytic, Assumption 3.2: the triangular limit needs both (FORMAT.md 6.7).
+# Analytic, Assumption 3.2: the triangular limit needs both (FORMAT.md, Lemma 14).
 PEELED_ACTIVATIONS = ("sigmoid", "softplus", "silu", "gelu", "gaussian", "sigmoid2")
 
 

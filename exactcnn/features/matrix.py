@@ -165,7 +165,7 @@ class FeatureMatrix:
             values = self._numerators_mod(prime)
             if values.denominator % prime == 0:
                 raise UndecidedError(f"{prime} divides a denominator of F_{self.k}")
-            # FORMAT.md section 5 speaks of the least denominator; solutions (section 7) depend on the scale.
+            # FORMAT.md (6a) divides by `divisor`; solutions depend on the scale.
             surplus = values.denominator // self.least_denominator(values.denominator) % prime
             if surplus != 1:
                 return values.numerators * pow(surplus, -1, prime) % prime, None
@@ -177,7 +177,7 @@ class FeatureMatrix:
         return self.images(exponents.numerators, D, prime, root), Substitution(D, root)
 
     def images(self, n: np.ndarray, D: int, prime: int, root: int) -> np.ndarray:
-        """The table of FORMAT.md section 5, entry by entry; n is known mod prime - 1 (silu, elu: F_k's own n)."""
+        """The table of FORMAT.md 5.2, entry by entry; n is known mod prime - 1 (silu, elu: F_k's own n)."""
         activation = self.instance.network.layer(self.k).activation
         assert activation is not None
         name = activation.name

@@ -58,7 +58,7 @@ class Peeling:
 
 
 def directions(layer: Layer, seed: int, bits: int) -> np.ndarray:
-    """Odd integers in (-2^bits, 2^bits), shape (l, T), from SHAKE-256 (FORMAT.md 6.7)."""
+    """Odd integers in (-2^bits, 2^bits), shape (l, T), from SHAKE-256 (FORMAT.md 6d)."""
     drawn = symmetric_odd_numerators(f"exactcnn/peeling/1/{seed}", layer.patch_size * layer.filters, bits)
     return drawn.reshape(layer.patch_size, layer.filters)
 

@@ -1,7 +1,7 @@
 """Floor 3: kernel vectors of F_k, verified as exact relations.
 
 In the exponential domain a relation sum c_i f_ij = 0 with integer c_i is verified formally:
-every feature is a rational combination of 1 and one symbol (FORMAT.md 6.1), sigma(-t) =
+every feature is a rational combination of 1 and one symbol (FORMAT.md 5.4), sigma(-t) =
 1 - sigma(t) being the only identity used, and all coefficients must cancel.
 """
 

@@ -39,7 +39,7 @@ class Model:
         return iter((self.network, self.weights))
 
     def weights_digest(self) -> str:
-        """SHA-256 of the weights of all layers as certificates write them (FORMAT.md sections 0 and 4).
+        """SHA-256 of the weights of all layers as certificates write them (FORMAT.md 1.1 and section 4).
 
         The same for the same numbers, whether they came from a module or from a file.
         """

@@ -8,7 +8,7 @@ quotients and whole powers of jets are jets over Q, and an outer function phi ta
 phi is used only where all three of its numbers are rational: sqrt at squares of positive
 rationals, exp, tanh, atan at 0, log at 1.  Everything else is undecided, never approximated; so is a
 quotient by 0, the root of 0 (no derivative) and any number of more than ``_MOST_BITS`` bits.
-The operations are those that FORMAT.md's checker knows (5.1); kinks (abs, Max, Min) are left to balls.
+The operations are those that FORMAT.md's checker knows (2.3); kinks (abs, Max, Min) are left to balls.
 
 An exact jet proves more than the value: sigma is twice differentiable there, as a composition of
 functions that are smooth around the values that occur.

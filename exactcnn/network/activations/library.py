@@ -1,7 +1,6 @@
 """Floor 2: the table of built-in activations: parameters, kinds, properties with their proofs.
 
-The growth constants are those FORMAT.md 6.3 accepts, and the proofs of FORMAT.md section 8
-stand, in short, beside each entry.  Balls are computed in ``balls``.
+The proofs of FORMAT.md, Lemma 17, stand, in short, beside each entry.  Balls are computed in ``balls``.
 
 Limits of the continuous entries that need no comment (of t, e^t, ln, arctan) are textbook
 limits; a proof is written where an estimate is used.
