@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .core.matrices import Matrix
-from .core.network import Node
+from .core.network import Node, carry
 from .core.outcome import Rejected
 
 LARGE = 10**6  # entries of a minor from which NumPy is worth loading
@@ -82,24 +82,22 @@ class Arrays:
                 flat = np.frombuffer(b"".join(map(bytes, rows)), dtype=np.uint8).reshape(len(rows), -1)
             else:
                 flat = np.array(rows)
-            states = {0: flat.T.astype(form) * vectors.data.factor}
-            for node in self.nodes[:-1] if self.nodes else []:
-                states[node.number] = self.passed(node, [states[s] for s in node.of])
-            yield Block(np, self.top(states))
+            first = flat.T.astype(form) * vectors.data.factor
+            yield Block(np, self.top(carry(self.nodes[:-1], {0: first}, self)))
 
     def top(self, states: dict[int, Any]) -> Any:
         np, p = self.np, self.p
         if not self.nodes:
             return states[0][self.units] % p
         node = self.nodes[-1]
-        sources = [states[s] for s in node.of]
         if self.table is None:
-            whole = self.affine(node, sources[0], self.units) if node.affine else self.passed(node, sources)[self.units]
-            return whole % p
+            if node.affine:
+                return self.sums(node, states[node.of[0]], self.units) % p
+            return carry([node], states, self)[node.number][self.units] % p
         form = np.float32 if self.short else np.float64
         W, b = self.vectors.steps[node.number]
         centred = [self.centred(W), self.centred(b) + self.reach]
-        values = self.affine(node, self.centred(sources[0]), self.units, *(array.astype(form) for array in centred))
+        values = self.sums(node, self.centred(states[node.of[0]]), self.units, *(array.astype(form) for array in centred))
         return self.table.astype(form)[values.astype(np.intp)]
 
     def centred(self, values: Any) -> Any:
@@ -108,7 +106,7 @@ class Arrays:
         reduced = np.mod(np.array(values, dtype=np.float64), q)
         return np.where(2 * reduced > q, reduced - q, reduced)
 
-    def affine(self, node: Node, x: Any, units: list[int], W: Any = None, b: Any = None) -> Any:
+    def sums(self, node: Node, x: Any, units: list[int], W: Any = None, b: Any = None) -> Any:
         np = self.np
         if W is None:
             W, b = (np.array(part, dtype=np.float64) for part in self.vectors.steps[node.number])
@@ -124,23 +122,26 @@ class Arrays:
             at = end
         return found
 
-    def passed(self, node: Node, sources: list[Any]) -> Any:
-        np, x, step = self.np, sources[0], self.vectors.steps[node.number]
-        if node.affine:
-            return self.affine(node, x, list(range(node.above.units)))
+    def affine(self, node: Node, x: Any) -> Any:
+        return self.sums(node, x, list(range(node.above.units)))
+
+    def activated(self, node: Node, x: Any) -> Any:
         if node.activation and node.activation.polygon:
-            constant, r, slope, pairs, _ = step
+            constant, r, slope, pairs, _ = self.vectors.steps[node.number]
             total = constant + slope * r * x
             for kink, change in pairs:
-                total += change * np.maximum(r * x - kink, 0)
+                total += change * self.np.maximum(r * x - kink, 0)
             return total
-        if node.activation and node.activation.name == "square":
-            return x * x
-        if node.pool == "maxpool":
-            return np.stack([x[[u for u in patch if u >= 0]].max(axis=0) for patch in node.patches])
-        if node.activation or node.kind not in ("add", "concat", "scale", "avgpool", "avgpool-lists"):
-            raise Rejected(f"{self.matrix.path}: node {node.number} of kind {node.kind} has no values here")
-        return np.stack([sum(c * sources[s][u] for s, u, c in terms) + shift for terms, shift in step])
+        if node.activation is None or node.activation.name != "square":
+            raise Rejected(f"{self.matrix.path}: the activation of node {node.number} has no values here")
+        return x * x
+
+    def largest(self, node: Node, x: Any) -> Any:
+        return self.np.stack([x[[u for u in patch if u >= 0]].max(axis=0) for patch in node.patches])
+
+    def mixed(self, node: Node, sources: list[Any]) -> Any:
+        step = self.vectors.steps[node.number]
+        return self.np.stack([sum(c * sources[s][u] for s, u, c in terms) + shift for terms, shift in step])
 
 
 def small(step: Any) -> bool:

@@ -4,26 +4,14 @@ from typing import Any
 
 from . import arrays
 from .core import bounds, hypotheses, order, outcome, regular, statements
-from .core.grammar import (
-    HEX,
-    INDEX,
-    Fields,
-    array,
-    choice,
-    digest,
-    integer,
-    maybe,
-    named,
-    parse_json,
-    record,
-    tagged,
-)
+from .core.grammar import HEX, INDEX, Fields, array, choice, digest, integer, maybe, named, parse_json, record, tagged
 from .core.matrices import ALMOST, EVERY, SOMEWHERE, Context, Fact
 from .core.network import MATRIX, NETWORK, WEIGHTS, Instance, Network, check_targets, check_weights
 from .core.outcome import Malformed, Rejected, TooMuch, Verdict, require, show
 from .files import DATA, load_data
 from .landscape import judgments as landscape_judgments
 from .landscape import statements as landscape_statements
+from .landscape.jets import LogTwo
 
 RULES: dict[str, tuple[dict[str, Any], Any]] = {
     **regular.RULES, **bounds.RULES, **order.RULES, **hypotheses.RULES, **landscape_judgments.RULES}
@@ -97,9 +85,19 @@ def check(raw: Any, folder: str, data: str | None, deterministic: bool) -> Verdi
 
 def consistent(facts: list[Fact]) -> None:
     """Facts of one certificate never contradict each other; if they do, something here is wrong, and nothing is verified."""
-    ranks = [fact for fact in facts if fact.kind == "rank" and fact.of[0] != "U+"]
-    for a in ranks:
-        for b in ranks:
+    pairs, numbers = [(a, b) for a in facts for b in facts if a.kind == b.kind], LogTwo()
+    for a, b in pairs:
+        if a.kind == "rank":
             meet = a.where == b.where or b.where == EVERY or (a.where == ALMOST and b.where == SOMEWHERE)
-            if a.of == b.of and meet and a.low is not None and b.high is not None and a.low > b.high:
-                raise Rejected(f"certificate: contradiction, {a.words}, yet {b.words}")
+            same = a.of == b.of and a.of[0] != "U+" and meet
+            wrong = same and a.low is not None and b.high is not None and a.low > b.high
+        elif a.kind == "loss":
+            low, high = (fact.more.get("value", numbers.rational(fact.more["bounds"][n]) if "bounds" in fact.more else ())
+                         for n, fact in enumerate((a, b)))
+            wrong = a.where == b.where and numbers.sign(numbers.add(low, numbers.mul((-1,), high))) > 0
+        else:
+            about = [(fact.where, fact.more.get("node"), fact.more.get("activation")) for fact in (a, b)]
+            answers = [(fact.more.get("critical"), fact.more.get("verdict")) for fact in (a, b)]
+            wrong = about[0] == about[1] and answers[0] != answers[1]
+        if wrong:
+            raise Rejected(f"certificate: contradiction, {a.words}, yet {b.words}")

@@ -11,21 +11,8 @@ import zlib
 from math import prod
 from typing import Any
 
-from .core.grammar import (
-    DENOMINATOR,
-    HEX,
-    LONG,
-    MAX_FILE,
-    MAX_UNITS,
-    Fields,
-    array,
-    choice,
-    integer,
-    matching,
-    pair,
-    positive,
-    tagged,
-)
+from .core.grammar import (DENOMINATOR, HEX, LONG, MAX_FILE, MAX_UNITS, Fields, array, choice, integer, matching, pair,
+                           positive, tagged)
 from .core.network import Data, Network
 from .core.outcome import Malformed, Rejected, TooMuch, show
 

@@ -1,5 +1,7 @@
 """Statements made of several judgments, and facts that contradict each other."""
 
+from fractions import Fraction
+
 import pytest
 from handmade import (
     P31,
@@ -322,6 +324,52 @@ def test_contradictions(low, high, contradiction):
     module.consistent([facts[0], Fact("rank", "other", F2, high, high=3)])
     module.consistent([facts[0], Fact("rank", "other", ("F", 3), high, high=2)])
     module.consistent([facts[0], Fact("rank", "other", ("U", 2), high, high=2)])
+
+
+ONE_THIRD, LN2 = (Fraction(1, 3),), (Fraction(0), Fraction(1))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "contradiction"),
+    [
+        (("gradient", {"critical": True}), ("gradient", {"critical": False}), True),
+        (("gradient", {"critical": True}), ("gradient", {"critical": True, "still": {1}}), False),
+        (("loss", {"value": ONE_THIRD}), ("loss", {"value": LN2}), True),
+        (("loss", {"value": LN2}), ("loss", {"value": LN2}), False),
+        (("loss", {"value": LN2}), ("loss", {"bounds": (Fraction(69, 100), Fraction(7, 10))}), False),
+        (("loss", {"value": LN2}), ("loss", {"bounds": (Fraction(7, 10), Fraction(1))}), True),
+        (
+            ("loss", {"bounds": (Fraction(0), Fraction(1))}),
+            ("loss", {"bounds": (Fraction(1), Fraction(2))}),
+            False,
+        ),
+        (
+            ("loss", {"bounds": (Fraction(0), Fraction(1))}),
+            ("loss", {"bounds": (Fraction(2), Fraction(3))}),
+            True,
+        ),
+        (
+            ("structure", {"verdict": "proved", "node": 1}),
+            ("structure", {"verdict": "refuted", "node": 1}),
+            True,
+        ),
+        (
+            ("structure", {"verdict": "proved", "node": 1}),
+            ("structure", {"verdict": "refuted", "node": 2}),
+            False,
+        ),
+        (("assumption-3.1", {"verdict": "proved"}), ("assumption-3.1", {"verdict": "refuted"}), True),
+    ],
+)
+def test_contradictions_of_other_facts(one, other, contradiction):
+    facts = [Fact(kind, "", where="w", more=more) for kind, more in (one, other)]
+    for pair in (facts, facts[::-1]):
+        if contradiction:
+            with pytest.raises(Rejected, match="contradiction"):
+                module.consistent(pair)
+        else:
+            module.consistent(pair)
+    module.consistent([facts[0], Fact(other[0], "", where="v", more=other[1] | {"node": 7})])
 
 
 def test_a_contradiction_of_one_certificate_ends_in_no_verdict(monkeypatch):

@@ -20,8 +20,9 @@ Polygon = tuple[Any, Any, list[tuple[Any, Any]]]  # constant, slope, [(kink, cha
 @dataclass(frozen=True)
 class Row:
     """`traits`: analytic (on R), steep (strictly monotone, differentiable, no zero of the derivative); limits or growth, which
-    part of Assumption 3.2 holds; step or ramp, what sigma(a t), scaled, tends to; exponential, at rational t a rational
-    function of e^t or e^(t^2).  `mirror` (a, b, c): sigma(-s) = a sigma(s) + b + c s; `zero`: sigma(0), where rational."""
+    part of Assumption 3.2 holds; step or ramp, what sigma(a t), scaled, tends to; total, a number for every t; exponential, at
+    rational t a rational function of e^t or e^(t^2).  `mirror` (a, b, c): sigma(-s) = a sigma(s) + b + c s; `zero`: sigma(0),
+    where rational."""
 
     parameters: dict[str, Reader]
     traits: str
@@ -65,6 +66,7 @@ class Activation:
         shown = "analytic" if analytic(spec.get("tree")) else ""
         self.row = Row({}, shown, spec.get("tree")) if self.name == "custom" else TABLE[self.name]
         self.traits = set(self.row.traits.split())
+        self.traits |= {"total"} if self.name != "custom" or total(spec["tree"]) else set()
         self.traits |= {"steep"} if spec == {"name": "elu", "alpha": 1} else set()
         self.traits |= {"limits"} if self.name == "hardtanh" and 0 in self.values else set()
         self.polygon = self.row.polygon(*self.values) if self.row.polygon else None

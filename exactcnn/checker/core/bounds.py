@@ -5,7 +5,6 @@ from math import prod
 from operator import mul
 from typing import Any
 
-from .activations import total
 from .grammar import INDEX, INDICES, NODE, Fields, array, choice, integer, maybe, pair, record
 from .matrices import EVERY, MATRIX, MOST_ENTRIES, Context, Fact, Matrix, indices
 from .network import Data, Network, Node
@@ -34,8 +33,8 @@ def kernel(context: Context, given: Fields, raw: Fields, path: str) -> Fact:
     size = matrix.count if left else matrix.width
     independent(vectors, size, path)
     require(matrix.letter != "U+", path, "not for this matrix")
-    right = not matrix.features or matrix.sigma is None or matrix.sigma.name != "custom" or total(matrix.sigma.row.tree)
-    require(right, path, "the custom activation may have no value somewhere")
+    require(not matrix.features or matrix.sigma is None or matrix.sigma.has("total"), path,
+            "the custom activation may have no value somewhere")
     support = sorted({index for vector in vectors for index, _ in vector["entries"]})
     at = {index: i for i, index in enumerate(support)}
     sparse = [([at[index] for index, _ in vector["entries"]], [c for _, c in vector["entries"]]) for vector in vectors]
@@ -145,6 +144,8 @@ def count(context: Context, given: Fields, raw: Fields, path: str) -> Fact:
     instance, network, rule, v = context.instance, context.instance.network, given["rule"], given["node"]
     node, data, more = network.node(v, path), instance.samples(), {}
     first = node if node.affine else network.nodes[node.of[0] - 1] if node.activation and node.of[0] else node
+    require(all(n.activation.has("total") for n in network.upto(v) if n.activation), path,
+            "a custom activation may have no value somewhere")
     if rule in ("width", "samples"):
         require(given["positions"] is None, path + ".positions", "null for this rule")
         bound = node.above.units if rule == "width" else len(set(map(tuple, data.rows)))

@@ -137,7 +137,8 @@ def maybe(reader: Reader) -> Reader:
 def array(item: Reader, least: int = 0, most: int | None = None) -> Reader:
     def read(value: Any, path: str) -> list[Any]:
         if type(value) is not list or len(value) < least or (most is not None and len(value) > most):
-            raise Malformed(f"{path}: expected a list of {least} to {most} entries, found {show(value)}")
+            size = f"at least {least}" if most is None else f"{least} to {most}"
+            raise Malformed(f"{path}: expected a list of {size} entries, found {show(value)}")
         return [item(entry, f"{path}[{i}]") for i, entry in enumerate(value)]
 
     return read

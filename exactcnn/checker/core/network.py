@@ -10,31 +10,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import product
-from math import lcm, prod
+from math import prod
+from typing import Any
 
 from .activations import Activation, activation
-from .grammar import (
-    DENOMINATOR,
-    LONG,
-    MAX_UNITS,
-    NODE,
-    SEED,
-    SIZE,
-    Fields,
-    array,
-    boolean,
-    choice,
-    integer,
-    integers,
-    matching,
-    maybe,
-    number,
-    pair,
-    polynomial,
-    record,
-    tagged,
-)
-from .outcome import Malformed, Rejected, TooMuch, require, show
+from .grammar import (DENOMINATOR, LONG, MAX_UNITS, NODE, SEED, SIZE, Fields, array, boolean, choice, integer, integers,
+                      matching, maybe, number, pair, polynomial, record, tagged)
+from .outcome import Malformed, Rejected, TooMuch, common, require, show
 
 # fmt: off
 OF, LISTS, SIZES = {"of": array(NODE, 1)}, {"patches": array(integers(-2**31, 2**31, 1), 1)}, array(SIZE, 1, 3)
@@ -259,6 +241,24 @@ class Network:
         return f"{'G' if waits and letter == 'F' else letter}_{k}"
 
 
+def carry(nodes: Sequence[Node], states: dict[int, Any], numbers: Any) -> dict[int, Any]:
+    """The one pass: the states of all nodes from that of node 0; `numbers` says what each kind of node does to them, in packed
+    integers (`numbers`), jets (`landscape.surface`) or arrays (`arrays`)."""
+    for node in nodes:
+        sources = [states[s] for s in node.of]
+        if node.affine:
+            states[node.number] = numbers.affine(node, sources[0])
+        elif node.activation:
+            states[node.number] = numbers.activated(node, sources[0])
+        elif node.pool == "maxpool":
+            states[node.number] = numbers.largest(node, sources[0])
+        elif node.pool == "avgpool" or node.kind in ("add", "concat", "scale"):
+            states[node.number] = numbers.mixed(node, sources)
+        else:
+            raise Rejected(f"{node.path}: {node.kind} is carried by no pass")
+    return states
+
+
 @dataclass
 class Instance:
     """`data`: the samples, as rows of integers times factor / denominator."""
@@ -296,7 +296,7 @@ class Instance:
                 parts = [*given["W"], given["b"] or []]
                 if any(len(v) > 1 for row in parts for v in row):
                     return {"W": given["W"], "b": given["b"] or [], "ln2": True}
-                over = lcm(*(c.denominator for row in parts for v in row for c in v))
+                over = common(c for row in parts for v in row for c in v)
                 *W, b = [[int(sum(v) * over) for v in row] for row in parts]
                 return {"W": W, "W_over": over, "b": b, "b_over": over, "ln2": False}
             bias = given["b"] or {"denominator": 1, "values": []}

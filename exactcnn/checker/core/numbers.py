@@ -8,15 +8,14 @@ Radii are 0 as long as all is rational; an activation that is not is enclosed at
 
 from array import array
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from math import lcm
 from operator import mul
 from typing import Any
 
 from .activations import evaluate
 from .intervals import Intervals
-from .network import Instance, Node
-from .outcome import Rejected, TooMuch, require
+from .network import Instance, Node, carry
+from .outcome import MOST_BITS, Rejected, TooMuch, common, require
 
 Column = tuple[int, int]  # a packed vector and the radius of its entries
 MOST = 2**40  # what an enclosed activation may reach
@@ -54,6 +53,12 @@ class Packing:
         signs = shifted >> self.bits - 1 & self.ones
         return (shifted & (signs << self.bits) - signs) - (signs << self.bits - 1)
 
+    def largest(self, values: list[int]) -> int:
+        best = values[0]
+        for value in values[1:]:
+            best += self.positive(value - best)
+        return best
+
 
 class Vectors:
     """The columns of F_v: `w` is None where everything has to be rational.  `room`: what the numerators of the columns
@@ -86,8 +91,8 @@ class Vectors:
             step = columns, bias
         elif node.activation and node.activation.polygon:
             constant, slope, kinks = node.activation.polygon
-            r = lcm(*(Fraction(kink).denominator for kink, _ in kinks))
-            q = lcm(*(Fraction(value).denominator for value in (constant, slope, *(change for _, change in kinks))))
+            r = common(kink for kink, _ in kinks)
+            q = common((constant, slope, *(change for _, change in kinks)))
             over, slopes = D * q * r, [int(q * slope)]
             pairs = [(int(r * kink * D), int(q * change)) for kink, change in kinks]
             for _, change in pairs:
@@ -103,13 +108,13 @@ class Vectors:
         elif node.pool == "maxpool":
             over = D
         else:
-            mixture, common = node.mixture(self.instance.network.grids), lcm(*(d for d, _ in below))
-            q = lcm(*(c.denominator for terms, shift in mixture for c in (shift, *(c for _, _, c in terms))))
-            over, up = common * q, [common // d for d, _ in below]
-            step = [([(s, u, int(c * q) * up[s]) for s, u, c in terms], int(shift * q) * common) for terms, shift in mixture]
+            mixture, D = node.mixture(self.instance.network.grids), lcm(*(d for d, _ in below))
+            q = common(c for terms, shift in mixture for c in (shift, *(c for _, _, c in terms)))
+            over, up = D * q, [D // d for d, _ in below]
+            step = [([(s, u, int(c * q) * up[s]) for s, u, c in terms], int(shift * q) * D) for terms, shift in mixture]
             m = max(sum(abs(c) * below[s][1] for s, _, c in terms) + abs(shift) for terms, shift in step)
-        if m.bit_length() > 2**17:
-            raise TooMuch(f"{self.path}: numbers of {m.bit_length()} bits at node {node.number}")
+        if (bits := max(m, over).bit_length()) > MOST_BITS:
+            raise TooMuch(f"{self.path}: numbers of {bits} bits at node {node.number}")
         self.over[node.number], self.most[node.number] = over, m
         return step
 
@@ -125,42 +130,47 @@ class Vectors:
             packing, factor = Packing(len(chosen), self.room), self.data.factor
             rows = [self.data.rows[i] for i in chosen]
             states = {0: [(packing.pack([v * factor for v in column]), 0) for column in zip(*rows, strict=True)]}
-            for node in self.nodes:
-                states[node.number] = self._pass(node, packing, [states[s] for s in node.of], only.get(node.number))
+            carry(self.nodes, states, Batch(self, packing, only))
             narrowed = top is not None and (top.affine or top.activation)
             yield packing, states[self.top] if narrowed else [states[self.top][h] for h in units]
 
-    def _pass(self, node: Node, packing: Packing, sources: list[list[Column]], only: list[int] | None) -> list[Column]:
-        x, step = sources[0], self.steps[node.number]
-        if node.affine:
-            return self._affine(node, packing, x, only)
-        if node.activation:
-            if only is not None and len(x) != len(only):  # the source is not affine and came whole
-                x = [x[h] for h in only]
-            return [self._activated(node, packing, column) for column in x]
-        if node.pool == "maxpool":
-            pools = [[x[u] for u in patch if u >= 0] for patch in node.patches]
-            return [(largest(packing, [value for value, _ in pool]), max(r for _, r in pool)) for pool in pools]
-        return [(sum((c * sources[s][u][0] for s, u, c in terms), shift * packing.ones),
-                 sum(abs(c) * sources[s][u][1] for s, u, c in terms)) for terms, shift in step]
 
-    def _affine(self, node: Node, packing: Packing, x: list[Column], only: list[int] | None) -> list[Column]:
-        (columns, bias), result, last = self.steps[node.number], list[Column](), -1
+class Batch:
+    """What a node does to the columns of a batch; `only`: the units of a node that are wanted, where not all are."""
+
+    def __init__(self, vectors: Vectors, packing: Packing, only: dict[int, list[int]]) -> None:
+        self.vectors, self.packing, self.only, self.numbers = vectors, packing, only, vectors.numbers
+
+    def largest(self, node: Node, x: list[Column]) -> list[Column]:
+        pools = [[x[u] for u in patch if u >= 0] for patch in node.patches]
+        return [(self.packing.largest([value for value, _ in pool]), max(r for _, r in pool)) for pool in pools]
+
+    def mixed(self, node: Node, sources: list[list[Column]]) -> list[Column]:
+        return [(sum((c * sources[s][u][0] for s, u, c in terms), shift * self.packing.ones),
+                 sum(abs(c) * sources[s][u][1] for s, u, c in terms)) for terms, shift in self.vectors.steps[node.number]]
+
+    def activated(self, node: Node, x: list[Column]) -> list[Column]:
+        only = self.only.get(node.number)
+        if only is not None and len(x) != len(only):  # the source is not affine and came whole
+            x = [x[h] for h in only]
+        return [self.value(node, column) for column in x]
+
+    def affine(self, node: Node, x: list[Column]) -> list[Column]:
+        (columns, bias), result, last = self.vectors.steps[node.number], list[Column](), -1
         values, radii = [*(v for v, _ in x), 0], [*(r for _, r in x), 0]  # padding neurons read the 0 at the end
-        exact, patches, ones = not any(radii), node.patches, packing.ones
+        exact, patches, ones = not any(radii), node.patches, self.packing.ones
         sizes = None if exact else [list(map(abs, column)) for column in columns]
-        for h in range(node.above.units) if only is None else only:
+        for h in self.only.get(node.number, range(node.above.units)):
             slot, t = node.slot(h)
             if slot != last:
                 reads, last = [max(u, -1) for u in patches[slot]], slot
                 taken, spread = [values[u] for u in reads], [radii[u] for u in reads]
             result.append((sum(map(mul, columns[t], taken), bias[h] * ones), sum(map(mul, sizes[t], spread)) if sizes else 0))
         return result
-
-    def _activated(self, node: Node, packing: Packing, column: Column) -> Column:
-        sigma, (x, radius) = node.activation, column
+    def value(self, node: Node, column: Column) -> Column:
+        sigma, (x, radius), packing, path = node.activation, column, self.packing, self.vectors.path
         if sigma is not None and sigma.polygon:
-            constant, r, slope, pairs, steepest = self.steps[node.number]
+            constant, r, slope, pairs, steepest = self.vectors.steps[node.number]
             scaled, total = r * x, constant * packing.ones + slope * r * x
             for kink, change in pairs:
                 total += change * packing.positive(scaled - kink * packing.ones)
@@ -169,19 +179,12 @@ class Vectors:
         if sigma is not None and sigma.name == "square":
             return packing.pack([v * v for v in values]), (2 * max(map(abs, values)) + radius) * radius
         if sigma is None or self.numbers is None or sigma.row.tree is None:
-            raise Rejected(f"{self.path}: node {node.number} is no activation that can be enclosed")
-        D, w, tree, known = self.over[node.of[0]], self.numbers.w, sigma.row.tree, dict[int, tuple[int, int]]()
+            raise Rejected(f"{path}: node {node.number} is no activation that can be enclosed")
+        D, w, tree, known = self.vectors.over[node.of[0]], self.numbers.w, sigma.row.tree, dict[int, tuple[int, int]]()
         for v in set(values):
             t = (v - radius << w) // D, -((-v - radius << w) // D)
             known[v] = evaluate(tree, t, self.numbers, sigma.spec)
         pairs = [known[v] for v in values]
-        require(all(-MOST << w < low <= high < MOST << w for low, high in pairs), self.path,
+        require(all(-MOST << w < low <= high < MOST << w for low, high in pairs), path,
                 f"{sigma.name} at node {node.number} exceeds 2^40")
         return packing.pack([low + high for low, high in pairs]), max(high - low for low, high in pairs)
-
-
-def largest(packing: Packing, values: list[int]) -> int:
-    best = values[0]
-    for value in values[1:]:
-        best += packing.positive(value - best)
-    return best

@@ -5,11 +5,15 @@ fault of this program and is reported as such, never as VERIFIED.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import lcm
+from numbers import Rational
 from typing import Any
 
 VERIFIED, REJECTED, MALFORMED, INTERNAL = "VERIFIED", "REJECTED", "MALFORMED", "INTERNAL ERROR"
+MOST_BITS = 2**17  # of the numerators and the denominator at a node
 NOT_CHECKED = "NOT CHECKED"  # nothing is known about the certificate: it may be right or wrong
 EXIT_CODES = {VERIFIED: 0, REJECTED: 1, MALFORMED: 2, NOT_CHECKED: 2, INTERNAL: 70}
 
@@ -41,6 +45,15 @@ class Verdict:
 def require(condition: bool, path: str, message: str) -> None:
     if not condition:
         raise Rejected(f"{path}: {message}")
+
+
+def common(values: Iterable[Rational]) -> int:
+    """The least common denominator."""
+    found = 1
+    for value in values:
+        if (found := lcm(found, value.denominator)).bit_length() > MOST_BITS:
+            raise TooMuch("a common denominator of too many digits")
+    return found
 
 
 def show(value: Any) -> str:

@@ -6,22 +6,8 @@ from math import isqrt, lcm
 from operator import mul
 from typing import Any
 
-from ..core.grammar import (
-    INDEX,
-    INDICES,
-    LONG,
-    NAME,
-    NODE,
-    Fields,
-    array,
-    integer,
-    maybe,
-    number,
-    pair,
-    polynomial,
-    record,
-    tagged,
-)
+from ..core.grammar import (INDEX, INDICES, LONG, NAME, NODE, Fields, array, integer, maybe, number, pair, polynomial, record,
+                            tagged)
 from ..core.intervals import Interval, Intervals
 from ..core.matrices import LN2, Context, Fact, indices
 from ..core.network import MATRIX, Node
@@ -217,7 +203,9 @@ def isolated(context: Context, given: Fields, raw: Fields, path: str) -> Fact:
     kind = "local minimum" if not counted[1] else "strict saddle" if counted[0] else "local maximum"
     kind = kind if given["symmetries"] or kind[0] == "s" else "strict " + kind
     held = f" in its {order} free parameters, the other {len(center) - order} as given," if len(center) > order else ""
-    words = (f"in the box of radius {decimal(Fraction(rho, 1 << w))} around the weights {name} there is{held} exactly one "
+    # Rounded down, for the box holds no other; the zero stays in the smaller box.
+    radius = decimal(Fraction(-rho, 1 << w), -1) if 2 * inner <= rho and rho << 90 > 1 << w else show(Fraction(rho, 1 << w))
+    words = (f"in the box of radius {radius} around the weights {name} there is{held} exactly one "
              f"critical point of the loss; it is a {kind}, at most {decimal(Fraction(inner, 1 << w))} away, with loss between "
              f"{decimal(-least, -1)} and {decimal(most)}{members(box, given['wide'], path + '.wide')}")
     return Fact("isolated", words, where=name, more={"bounds": (least, most)})

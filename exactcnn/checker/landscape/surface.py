@@ -4,7 +4,7 @@ from fractions import Fraction
 from typing import Any
 
 from ..core.matrices import Context
-from ..core.network import Node
+from ..core.network import Node, carry
 from ..core.outcome import TooMuch, require
 from .jets import jet
 
@@ -28,45 +28,49 @@ class Surface:
         self.work = work
         scale = Fraction(data.factor, data.denominator)
         inputs = [[numbers.rational(v * scale) for v in row] for row in data.rows]
-        self.F: dict[int, Any] = {0: inputs}
         self.marks: dict[int, Any] = {}
-        for node in self.nodes:
-            sources = [self.F[s] for s in node.of]
-            pairs = [self.passed(node, [source[i] for source in sources]) for i in range(len(inputs))]
-            self.F[node.number], self.marks[node.number] = [v for v, _ in pairs], [m for _, m in pairs]
+        self.F = carry(self.nodes, {0: inputs}, self)
         over = targets["denominator"] if targets else 1
         goals = [[numbers.rational(Fraction(-y, over)) for y in row] for row in (targets or {"rows": []})["rows"]]
         self.residual = [[numbers.add(f, y) for f, y in zip(*pair, strict=True)]
                          for pair in zip(self.F[len(self.nodes)], goals, strict=True)]
 
-    def passed(self, node: Node, sources: list[Any]) -> tuple[list[Any], list[Any]]:
-        x, numbers = sources[0], self.numbers
-        values: list[Any] = []
-        marks: list[Any] = []
-        if node.affine:
-            W, b = self.entries[node.number]
-            for h in range(node.above.units):
-                slot, t = node.slot(h)
+    def affine(self, node: Node, x: Any) -> Any:
+        (W, b), numbers = self.entries[node.number], self.numbers
+        found: list[Any] = [[] for _ in x]
+        for h in range(node.above.units):
+            slot, t = node.slot(h)
+            taps = [(u, W[r][t]) for r, u in enumerate(node.patches[slot]) if u >= 0]
+            for row, values in zip(x, found, strict=True):
                 g = b[h if node.spec["bias"] == "unit" else t] if b else numbers.zero
-                for r, u in enumerate(node.patches[slot]):
-                    if u >= 0:
-                        g = numbers.add(g, numbers.mul(W[r][t], x[u]))
+                for u, weight in taps:
+                    g = numbers.add(g, numbers.mul(weight, row[u]))
                 values.append(g)
-        elif node.activation:
-            pairs = [jet(node.activation, t, numbers) for t in x]
-            values, marks = [v for v, _ in pairs], [m for _, m in pairs]
-        elif node.pool == "maxpool":
-            for patch in node.patches:
-                real = [u for u in patch if u >= 0]
-                marks.append([real[n] for n in numbers.largest([x[u] for u in real])])
-                values.append(numbers.joined([x[u] for u in marks[-1]]))
-        else:
-            for terms, shift in node.mixture(self.network.grids):
+        return found
+
+    def activated(self, node: Node, x: Any) -> Any:
+        sigma: Any = node.activation
+        pairs = [[jet(sigma, t, self.numbers) for t in row] for row in x]
+        self.marks[node.number] = [[mark for _, mark in row] for row in pairs]
+        return [[value for value, _ in row] for row in pairs]
+
+    def largest(self, node: Node, x: Any) -> Any:
+        pools, numbers = [[u for u in patch if u >= 0] for patch in node.patches], self.numbers
+        self.marks[node.number] = [[[pool[n] for n in numbers.largest([row[u] for u in pool])] for pool in pools] for row in x]
+        return [[numbers.joined([row[u] for u in best]) for best in marks]
+                for row, marks in zip(x, self.marks[node.number], strict=True)]
+
+    def mixed(self, node: Node, sources: list[Any]) -> Any:
+        numbers, mixture = self.numbers, node.mixture(self.network.grids)
+        found: list[Any] = []
+        for rows in zip(*sources, strict=True):
+            found.append([])
+            for terms, shift in mixture:
                 g = numbers.rational(shift)
                 for s, u, c in terms:
-                    g = numbers.add(g, numbers.mul(numbers.rational(c), sources[s][u]))
-                values.append(g)
-        return values, marks
+                    g = numbers.add(g, numbers.mul(numbers.rational(c), rows[s][u]))
+                found[-1].append(g)
+        return found
 
     def still(self, number: int, i: int, u: int) -> bool:
         """Near this point the value does not depend on the parameters: a datum, or where a polygon is flat."""
