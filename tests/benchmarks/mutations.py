@@ -87,7 +87,7 @@ def another(r, old, certificates):
     if kind < 0.8:
         other = r.choice(certificates)
         return get(other, r.choice(list(paths(other))))
-    return r.choice([*WEIRD, *NUMBERS, *TEXTS, nested(r.choice([5, 59, 61, 400, 2000]))])
+    return r.choice([*WEIRD, *NUMBERS, *TEXTS, nested(r.choice([5, 59, 61, 300]))])
 
 
 def alike(certificates):

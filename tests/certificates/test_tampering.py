@@ -6,11 +6,13 @@ that the certificate says is decided afresh by `Truth`: a naive reading of the f
 of 200 digits where an activation is not rational.  It shares no code with the checker, nor with the prover.
 """
 
+import ast
 import copy
 import hashlib
 import io
 import json
 import random
+import re
 import sys
 from collections.abc import Mapping
 from fractions import Fraction
@@ -247,7 +249,7 @@ class Truth:
                     rows = make()
                     self.known[key, digits] = exact_rank(rows), spread(rows)
             rank, orders = self.known[key, digits]
-            if rank >= least or 4 * orders < digits:
+            if rank >= least or not digits / 4 < orders < 20_000:
                 break
         return rank
 
@@ -687,10 +689,19 @@ def point_claim(t, c):
                 for s in (-step, step)
             )
         assert c["flat"] == flat, c
+    assert c["failing"] == failing_hypotheses(t, node, where), c
+    assert c["verdict"] == "proved"
+
+
+def failing_hypotheses(t, node, where):
+    """Of Theorems 4.4 and 4.5, about the layers above a node."""
+    above = t.above(node)
+    (first, _, _), (top, last, _) = above[0], above[-1]
+    sizes = [t.size(n) for _, _, n in above]
+    with mpmath.workdps(DIGITS):
         slopes_vanish = any(
             sigma is not None and vanishing_slope(t, n, sigma, where) for n, sigma, _ in above[:-1]
         )
-    sizes = [t.size(n) for _, _, n in above]
     failing = {
         "no-pooling-above": any(n not in t.affine for n, _, _ in above),
         "linear-output": t.nodes[top - 1]["kind"] != "dense" or last not in (None, {"name": "identity"}),
@@ -699,8 +710,7 @@ def point_claim(t, c):
         "dense-above": t.nodes[first - 1]["kind"] != "dense",
         "fully-connected": any(t.nodes[n - 1]["kind"] != "dense" for n, _, _ in t.layers),
     }
-    assert c["failing"] == [name for name, fails in failing.items() if fails], c
-    assert c["verdict"] == "proved"
+    return [name for name, fails in failing.items() if fails]
 
 
 def vanishing_slope(t, affine, sigma, where):
@@ -1243,12 +1253,13 @@ def solved(case, judgment, matrix, p=P61, vectors=4):
 
 @BASES("solutions, rational features")
 def _():
-    net = by_hand.network([2], by_hand.dense(4, "unit"), by_hand.act("relu"), by_hand.dense(3))
+    pool = {"kind": "maxpool-lists", "patches": [[0, 1], [1, 2], [3]]}
+    net = by_hand.network([2], by_hand.dense(4, "unit"), by_hand.act("relu"), pool, by_hand.dense(3, "unit"))
     case = by_hand.instance(net, by_hand.inline([[1, 2], [0, -3], [4, 1]], 3), by_hand.seed(5, 4))
-    rows, columns = naive.largest_minor(naive.mod(sides(case, 3), P61), P61)
-    bare = by_hand.minor(by_hand.features(3), rows, columns, str(P61))
-    judgment = solved(case, bare, naive.block(sides(case, 3), rows, columns))
-    return sealed(case, [judgment], [by_hand.rank(case, 3, len(rows))])
+    rows, columns = naive.largest_minor(naive.mod(sides(case, 4), P61), P61)
+    bare = by_hand.minor(by_hand.features(4), rows, columns, str(P61))
+    judgment = solved(case, bare, naive.block(sides(case, 4), rows, columns))
+    return sealed(case, [judgment], [by_hand.rank(case, 4, len(rows))])
 
 
 @BASES("solutions, exponential features")
@@ -1353,12 +1364,36 @@ def _():
 def _():
     net = by_hand.network([1], by_hand.dense(2, "unit"), by_hand.act("sigmoid"), by_hand.dense(1, "unit"))
     case = by_hand.instance(net, by_hand.inline([[1], [-1], [0]]),
-                            by_hand.rational(by_hand.weight([[1, 2]], [0, 0]), by_hand.weight([[1], [1]], [0])))  # fmt: skip
+                            by_hand.rational(by_hand.weight([[1, 2]], [0, 0]), by_hand.weight([[1], [1]], [0])),
+                            z=by_hand.seed(1, 3))  # fmt: skip
     judgment = by_hand.kernel(by_hand.features(2), "left", [0, [[0, 1], [1, 1], [2, -2]]])
     below = by_hand.kernel(by_hand.features(1), "right", [0, [[0, 2], [1, -1]]])
     claims = [by_hand.rank(case, 2, 0, 2), by_hand.claim("corollary-3.6", "refuted", node=2, weights="w"),
               by_hand.claim("s-k", "refuted", node=2, weights="w"), by_hand.rank(case, 1, 0, 1, by=[1])]  # fmt: skip
     return sealed(case, [judgment, below], claims)
+
+
+@BASES("kernel of odd symbols")
+def _():
+    """Opposite samples under an odd activation, after as many others that bring the rank down."""
+    net = by_hand.network([1], by_hand.dense(3, "none"), by_hand.act("arctan"), by_hand.dense(1, "none"))
+    rows = [[1], [2], [-1], [-2], [0]]
+    case = by_hand.instance(net, by_hand.inline(rows, 2), by_hand.seed(7, 3), z=by_hand.seed(3, 3))
+    left = [[2, [[0, 1], [2, 1]]], [3, [[1, 1], [3, 1]]], [4, [[4, 1]]]]
+    judgment = by_hand.kernel(by_hand.features(2), "left", *left)
+    claims = [by_hand.rank(case, 2, 0, 2), by_hand.claim("s-k", "refuted", node=2, weights="w")]
+    return sealed(case, [judgment], claims)
+
+
+@BASES("corollary by counting")
+def _():
+    """rank F <= 3 for any weights, N = 4; a column of ones, if there was a bias, would not be enough."""
+    net = by_hand.network(
+        [2], by_hand.conv(3, patches=[[0, 1], [0, 1]], bias="filter"), by_hand.act("silu"), by_hand.dense(1)
+    )
+    case = by_hand.instance(net, by_hand.inline([[i, i * i - 3] for i in range(4)]), by_hand.seed(1, 5))
+    judgments = [by_hand.count(2, "sequences"), by_hand.count(2, "width")]
+    return sealed(case, judgments, [by_hand.claim("corollary-3.6", "refuted", node=2, weights="w")])
 
 
 TANH = by_hand.instance(
@@ -1553,7 +1588,7 @@ def replacements(value, key=None):
     elif isinstance(value, str) and key in WORDS:
         yield from WORDS[key]
     elif isinstance(value, str):
-        yield from (value + "0", value[1:], "-" + value, "given", "1/2", "identity", 7, None)
+        yield from (value + "0", value[1:], "-" + value, "given", "w", "z", "1/2", "identity", 7, None)
     elif isinstance(value, list):
         yield from (
             [],
@@ -1562,6 +1597,7 @@ def replacements(value, key=None):
             value[:-1],
             value[::-1],
             value[1:] + value[:1],
+            value[1:2] + value[1:],
             {},
             None,
         )
@@ -1617,20 +1653,131 @@ def test_every_kind_is_met():
     assert {j["kind"] for j in solved} == {"minor-mod-p", "minor-enclosed", "order"}
 
 
+SHOWN = re.compile(r"claims\[(\d+)\]: the judgments named show (\d+) \.\. (\d+)")
+LEFT = re.compile(r"claims\[(\d+)\]: claims \w+, but (?:the judgments named leave it|it is) (\w+)$")
+FIELD = re.compile(r"claims\[(\d+)\]: (critical|flat): claims .*, but it is (.*)$")
+
+
+def repaired(certificate, reason):
+    """With the claim that was rejected set to what the judgments are said to show; None where that is not said."""
+    if found := SHOWN.match(reason):
+        n, low, high = map(int, found.groups())
+        return replaced(certificate, ("claims", n), {**certificate["claims"][n], "lower": low, "upper": high})
+    if found := LEFT.match(reason):
+        return replaced(certificate, ("claims", int(found[1]), "verdict"), found[2])
+    if found := FIELD.match(reason):
+        return replaced(certificate, ("claims", int(found[1]), found[2]), ast.literal_eval(found[3]))
+    return None
+
+
+def pressed(certificate, data_file=None):
+    """The verdict, claims being repaired as long as the checker says how; and what it is about."""
+    for _ in range(6):
+        verdict = verdict_of(certificate, data_file)
+        assert verdict.outcome in OUTCOMES, (verdict, certificate)
+        better = repaired(certificate, verdict.reason) if verdict.outcome == "REJECTED" else None
+        if better is None:
+            break
+        certificate = better
+    if verdict.outcome == "VERIFIED":
+        assert_true(certificate, verdict, IDX)
+    return verdict.outcome
+
+
 @pytest.mark.parametrize("name", list(BASES))
 def test_changed_field_never_verifies_what_is_false(name, data_file):
-    """Every field, every substitute, digests recomputed: VERIFIED only where all is true."""
-    count = verified = 0
-    for path, forged in tampered(BASES[name]):
-        forged = resealed(forged)
-        verdict = verdict_of(forged, data_file)
-        assert verdict.outcome in OUTCOMES, (path, verdict)
-        count += 1
-        if verdict.outcome == "VERIFIED":
-            verified += 1
-            assert_true(forged, verdict, IDX)
-    assert count > 150
-    assert verified < count / 2
+    """Every field, every substitute, digests recomputed, claims adapted: VERIFIED only where all is true."""
+    outcomes = [pressed(resealed(forged), data_file) for _, forged in tampered(BASES[name])]
+    assert len(outcomes) > 150
+    assert outcomes.count("VERIFIED") < len(outcomes) / 2
+
+
+def any_claims(certificate):
+    """Whatever might be claimed from the judgments of a certificate."""
+    case = certificate["instance"]
+    numbers, names = range(1, len(case["network"]["nodes"]) + 1), list(case["weights"])
+    by = [list(range(len(certificate["judgments"])))]
+    losses = {j["weights"]: j["value"] for j in certificate["judgments"] if j["kind"] == "loss-exact"}
+    for statement, node, verdict in product(ROWS, numbers, ("proved", "refuted")):
+        claim = {"statement": statement, "verdict": verdict, "node": node, "by": by[0]}
+        if statement in ("rank", "lifted-rank", "assumption-2.4", "lemma-2.5"):
+            if verdict == "refuted":
+                continue
+            claim |= {"lower": 0, "upper": 1}
+        if statement in ("rank", "lifted-rank", "theorem-3.4", "s-k", "corollary-3.6", "point"):
+            for name in [*names, None] if statement in ("rank", "theorem-3.4") else names:
+                if statement != "point":
+                    yield {**claim, "weights": name}
+                elif name in losses and verdict == "proved" and truth(certificate, IDX).above(node):
+                    failing = failing_hypotheses(truth(certificate, IDX), node, name)
+                    fields = {
+                        "v": None,
+                        "critical": True,
+                        "loss": losses[name],
+                        "flat": True,
+                        "failing": failing,
+                    }
+                    yield {**claim, "weights": name, **fields}
+        elif statement in ("assumption-2.4", "lemma-2.5", "theorem-3.5", "extension-a", "lemma-4.2"):
+            yield claim
+    for statement, name, verdict in product(
+        ("local-minimum", "critical-point", "loss"), names, ("proved", "refuted")
+    ):
+        for part in [*by, *([n] for n in by[0])]:
+            yield {"statement": statement, "verdict": verdict, "weights": name, "by": part}
+    for here, there in product(names, names):
+        yield {"statement": "smaller-loss", "verdict": "proved", "weights": here, "than": there, "by": by[0]}
+
+
+@pytest.mark.parametrize("name", list(BASES))
+def test_no_false_claim_is_made_of_true_judgments(name, data_file):
+    """Every statement about every node and set of weights is claimed from all judgments of a certificate."""
+    base = BASES[name]
+    for claim in any_claims(base):
+        pressed({**base, "claims": [claim]}, data_file)
+
+
+def test_a_strict_saddle_is_no_minimum():
+    """(u w x - y)^2 / 2 at u = w = 0: the Hessian is regular there, with eigenvalues of both signs."""
+    net = by_hand.network([1], by_hand.dense(1), by_hand.dense(1))
+    zero = by_hand.rational(by_hand.weight([[0]]), by_hand.weight([[0]]))
+    case = by_hand.instance(net, by_hand.inline([[1]]), zero, by_hand.targets([[1]]))
+    for transform in (
+        [[1, 1], [1, -1]],
+        [[1, 0], [0, 1]],
+        [[1, 0], [0, 0]],
+        [[2, 2], [2, -2]],
+        [[1, 1], [1, 1]],
+    ):
+        for free, symmetries in [
+            ([0, 1], []),
+            ([0], [{"kind": "idle", "parameter": 1}]),
+            ([1], [{"kind": "scaling", "node": 1, "index": 0}]),
+            ([], [{"kind": "idle", "parameter": 0}, {"kind": "idle", "parameter": 1}]),
+        ]:
+            part = [row[: len(free)] for row in transform[: len(free)]]
+            shape = {"precision": 32, "free": free, "symmetries": symmetries, "transform": part}
+            judgments = [
+                by_hand.judged("gradient-exact", weights="w", partial=None),
+                by_hand.judged("definite", weights="w", **shape),
+            ]
+            claim = by_hand.claim("local-minimum", "proved", [0, 1], weights="w")
+            assert pressed(sealed(case, judgments, [claim])) == "REJECTED"
+            isolated = {
+                "radius": 4,
+                "scale": 0,
+                "preconditioner": [[0, -1], [-1, 0]],
+                "loss": [0, 1],
+                "wide": None,
+            }
+            for inertia in ([2, 0], [1, 1], [0, 2], [1, 0], [0, 1], [0, 0]):
+                isolated["preconditioner"] = [row[: len(free)] for row in [[0, -1], [-1, 0]][: len(free)]]
+                judgment = by_hand.judged("isolated", weights="w", inertia=inertia, **shape, **isolated)
+                forged = sealed(
+                    case, [judgment], [by_hand.claim("critical-point-nearby", "proved", weights="w")]
+                )
+                outcome = pressed(forged)
+                assert outcome == "REJECTED" or inertia == [1, 1]
 
 
 @pytest.mark.parametrize("name", list(BASES))
@@ -1652,10 +1799,7 @@ def test_random_double_changes(data_file):
             old = get(forged, path)
             forged = replaced(forged, path, r.choice(list(replacements(old, path[-1]))))
         forged = resealed(forged)
-        verdict = verdict_of(forged, data_file)
-        assert verdict.outcome in OUTCOMES, forged
-        if verdict.outcome == "VERIFIED":
-            assert_true(forged, verdict, IDX)
+        pressed(forged, data_file)
 
 
 def test_claims_are_bound_to_their_instance(data_file):
@@ -1668,10 +1812,7 @@ def test_claims_are_bound_to_their_instance(data_file):
             moved = {**a, "judgments": b["judgments"], "claims": b["claims"]}
             renamed = resealed({**moved, "instance": {**a["instance"], "weights": weights}})
             for mixed in (moved, renamed, {**a, "claims": b["claims"]}):
-                verdict = verdict_of(mixed, data_file)
-                assert verdict.outcome in OUTCOMES
-                if verdict.outcome == "VERIFIED":
-                    assert_true(mixed, verdict, IDX)
+                pressed(mixed, data_file)
 
 
 def test_judgments_that_are_not_named_do_not_help(data_file):
@@ -1682,10 +1823,37 @@ def test_judgments_that_are_not_named_do_not_help(data_file):
                 claim["by"][::-1]
             ]:
                 forged = replaced(base, ("claims", n, "by"), part)
-                verdict = verdict_of(forged, data_file)
-                assert verdict.outcome in OUTCOMES
-                if verdict.outcome == "VERIFIED":
-                    assert_true(forged, verdict, IDX)
+                pressed(forged, data_file)
+
+
+def test_symmetries_that_vanish_span_nothing():
+    """u w x + b at u = w = 0: a saddle in u and w, a minimum in b; the scaling does not move the point."""
+    net = by_hand.network([1], by_hand.dense(1), by_hand.dense(1, "unit"))
+    zero = by_hand.rational(by_hand.weight([[0]]), by_hand.weight([[0]], [0]))
+    case = by_hand.instance(net, by_hand.inline([[1], [-1]]), zero, by_hand.targets([[1], [-1]]))
+    scaling = {"kind": "scaling", "node": 1, "index": 0}
+    for symmetries in ([scaling, scaling], [scaling, {"kind": "idle", "parameter": 0}], [scaling], []):
+        judgments = [
+            by_hand.judged("gradient-exact", weights="w", partial=None),
+            by_hand.judged(
+                "definite", weights="w", precision=32, free=[2], symmetries=symmetries, transform=[[1]]
+            ),
+        ]
+        claim = by_hand.claim("local-minimum", "proved", [0, 1], weights="w")
+        assert pressed(sealed(case, judgments, [claim])) == "REJECTED"
+
+
+@pytest.mark.parametrize("factor", [2, -1, Fraction(1, 2)])
+def test_targets_and_v_have_to_fit(factor):
+    """A multiple of v does for the rank, but y . v is not 1."""
+    base = copy.deepcopy(BASES["extension-c"])
+    v = [str(Fraction(x) * factor) for x in base["claims"][0]["v"]]
+    v = [int(x) if "/" not in x else x for x in v]
+    base["claims"][0]["v"] = v
+    for judgment in base["judgments"]:
+        if judgment.get("of", {}).get("matrix") == "lifted-and-row":
+            judgment["of"]["row"] = v
+    assert pressed(base) == "REJECTED"
 
 
 UNDECIDED = ["theorem-3.5", "s-k", "corollary-3.6", "local-minimum", "smaller-loss"]
