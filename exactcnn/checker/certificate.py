@@ -85,8 +85,8 @@ def check(raw: Any, folder: str, data: str | None, deterministic: bool) -> Verdi
 
 def consistent(facts: list[Fact]) -> None:
     """Facts of one certificate never contradict each other; if they do, something here is wrong, and nothing is verified."""
-    pairs, numbers = [(a, b) for a in facts for b in facts if a.kind == b.kind], LogTwo()
-    for a, b in pairs:
+    numbers = LogTwo()
+    for a, b in ((a, b) for a in facts for b in facts if a.kind == b.kind):
         if a.kind == "rank":
             meet = a.where == b.where or b.where == EVERY or (a.where == ALMOST and b.where == SOMEWHERE)
             same = a.of == b.of and a.of[0] != "U+" and meet

@@ -5,6 +5,7 @@ Where the platform has no such limits (Windows; address space on macOS) the ceil
 
 import contextlib
 import json
+import signal
 import subprocess
 import sys
 from dataclasses import asdict
@@ -35,7 +36,7 @@ def apart(text: bytes, folder: str, data: str | None, deterministic: bool, secon
                           stderr=subprocess.DEVNULL, check=False)
     with contextlib.suppress(ValueError, TypeError):
         return Verdict(**json.loads(done.stdout))
-    if done.returncode == -24:  # SIGXCPU
+    if done.returncode == -getattr(signal, "SIGXCPU", 24):
         return Verdict(NOT_CHECKED, f"file: needs more than {seconds} seconds of processor time (--max-seconds)")
     return Verdict(NOT_CHECKED, f"file: the process that checked it ended without an answer (code {done.returncode}); it may "
                    "need more memory (--max-memory)")

@@ -7,7 +7,10 @@ from exactcnn.checker import arrays, check_certificate
 from exactcnn.checker.core import intervals
 from tests.checker.handmade import (
     claim,
+    conv,
+    count,
     dense,
+    enclosed,
     features,
     inline,
     instance,
@@ -232,3 +235,60 @@ def test_poles_that_no_entry_meets(root, monkeypatch):
             monkeypatch.setattr(arrays, "load", lambda: None)
         outcomes.append(checked(case, [found], [matrix_claim]).outcome)
     assert outcomes == ["VERIFIED"] * 2
+
+
+WITHOUT_VALUES = (
+    ["/", 1, "t"],
+    ["log", "t"],
+    ["**", "t", -1],
+    ["sqrt", "t"],
+    ["/", 1, ["+", "t", ["abs", "t"]]],
+)
+
+
+@pytest.mark.parametrize("tree", WITHOUT_VALUES, ids=str)
+def test_features_that_do_not_exist(tree):
+    """A custom activation without a value somewhere: bounds, minors of other columns and dead boxes spoke of its features."""
+    net = network([1], dense(2, "unit"), activation("relu"), activation("custom", tree=tree), dense(1))
+    case = instance(net, inline([[1]]), w=rational(weight([[1, 0]], [0, 0]), weight([[1], [1]])))
+    dead = claim("theorem-3.5", "refuted", node=3)
+    for judgments, claimed in (
+        ([judged("dead", node=3, dead=2)], dead),
+        ([enclosed(features(3), [0], [0])], claim("corollary-3.6", "proved", node=3, weights="w")),
+        ([count(4, "width")], claim("rank", "refuted", node=4, weights="w", lower=0, upper=1)),
+        ([count(3, "width")], claim("rank", "undecided", node=3, weights=None, lower=0, upper=1)),
+    ):
+        verdict = checked(case, judgments, [claimed])
+        assert verdict.outcome == "REJECTED", verdict
+        assert "may have no value somewhere" in verdict.reason
+
+
+def test_claims_name_weights_that_are_given():
+    """Bounds for all weights made true claims about weights that are null, or not there at all."""
+    case = instance(network([1], dense(1), dense(1)), inline([[1], [2]]), w=rational(None, weight([[1]])))
+    growth = [judged("growth", activation={"name": "relu"})]
+    for claimed in (
+        claim("rank", "refuted", node=1, weights="w", lower=0, upper=1),
+        claim("rank", "refuted", node=2, weights="w", lower=0, upper=1),
+        claim("s-k", "refuted", node=1, weights="w"),
+        claim("lifted-rank", "undecided", node=1, weights="w", lower=0, upper=1),
+        claim("theorem-3.4", "refuted", node=2, weights="elsewhere"),
+        claim("theorem-3.4", "refuted", node=2, weights="w"),
+    ):
+        verdict = checked(case, growth, [claimed])
+        assert verdict.outcome == "REJECTED", (claimed, verdict)
+        assert "weights" in verdict.reason
+    lifted_rank = claim("lifted-rank", "proved", node=2, weights="w", lower=1, upper=1)
+    assert checked(case, [minor(lifted(2), [0], [0])], [lifted_rank]).outcome == "VERIFIED"
+
+
+def test_assumption_4_1_says_nothing_of_custom_outputs():
+    """The same network with "t" for identity was said to fail."""
+    outcomes = []
+    for output in (activation("identity"), activation("custom", tree="t")):
+        net = network([1], conv(2, patches=[[0]], bias="unit"), activation("sigmoid"), dense(1), output)
+        case = instance(net, inline([[0], [1]]))
+        for verdict, failing in (("proved", [[]]), ("refuted", [["output-dense"]])):
+            claimed = claim("assumption-4.1", verdict, failing=failing)
+            outcomes.append(checked(case, [judged("clauses")], [claimed]).outcome)
+    assert outcomes == ["VERIFIED", "REJECTED", "REJECTED", "REJECTED"]

@@ -33,8 +33,6 @@ def kernel(context: Context, given: Fields, raw: Fields, path: str) -> Fact:
     size = matrix.count if left else matrix.width
     independent(vectors, size, path)
     require(matrix.letter != "U+", path, "not for this matrix")
-    require(not matrix.features or matrix.sigma is None or matrix.sigma.has("total"), path,
-            "the custom activation may have no value somewhere")
     support = sorted({index for vector in vectors for index, _ in vector["entries"]})
     at = {index: i for i, index in enumerate(support)}
     sparse = [([at[index] for index, _ in vector["entries"]], [c for _, c in vector["entries"]]) for vector in vectors]
@@ -144,8 +142,6 @@ def count(context: Context, given: Fields, raw: Fields, path: str) -> Fact:
     instance, network, rule, v = context.instance, context.instance.network, given["rule"], given["node"]
     node, data, more = network.node(v, path), instance.samples(), {}
     first = node if node.affine else network.nodes[node.of[0] - 1] if node.activation and node.of[0] else node
-    require(all(n.activation.has("total") for n in network.upto(v) if n.activation), path,
-            "a custom activation may have no value somewhere")
     if rule in ("width", "samples"):
         require(given["positions"] is None, path + ".positions", "null for this rule")
         bound = node.above.units if rule == "width" else len(set(map(tuple, data.rows)))

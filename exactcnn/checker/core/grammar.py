@@ -2,7 +2,7 @@
 
 A Reader takes a JSON value and its place (for messages) and returns the value with its numbers turned into int or
 Fraction, or raises Malformed.  Readers know the grammar only: whether indices are in range, shapes agree and so on is
-the business of `network`, `judgments` and `statements`.
+the business of `network`, the judgments and `statements`.
 """
 
 import hashlib

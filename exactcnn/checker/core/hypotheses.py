@@ -18,7 +18,7 @@ CLAUSES = ("no-pooling", "output-dense", "wide", "hidden-3.2", "monotone", "pyra
 
 
 def separation(context: Context, given: Fields, raw: Fields, path: str) -> Fact:
-    """Assumption 3.1, about the patches that the affine nodes on the input read."""
+    """Assumption 3.1, about the patches that the first node on the input reads."""
     instance, data = context.instance, context.instance.samples()
     first = next(node for node in instance.network.nodes if 0 in node.of)  # node 1 does
     require(first.affine, path, f"node {first.number}, the first on the input, is not affine")
@@ -94,7 +94,7 @@ def clauses(context: Context, given: Fields, raw: Fields, path: str) -> Fact:
     """Assumption 4.1, clause by clause for every hidden layer."""
     listed, N = layers(context.instance, path), len(context.instance.samples().rows)
     hidden, (last, top) = listed[:-1], listed[-1]
-    sigmas = [sigma for node, sigma in hidden if node.affine and sigma is not None]
+    sigmas = [sigma for node, sigma in listed if node.affine and sigma is not None]
     require(all(sigma.name != "custom" for sigma in sigmas), path, "nothing is known about a custom activation")
     linear = last.kind == "dense" and (top is None or top.name == "identity")
     plain = all(node.affine for node, _ in listed)
@@ -107,7 +107,7 @@ def clauses(context: Context, given: Fields, raw: Fields, path: str) -> Fact:
         expected.append([clause for clause, holds in zip(CLAUSES, held, strict=True) if not holds])
     good = next((k for k, failing in enumerate(expected, 1) if not failing), None)
     words = f"Assumption 4.1 holds for {N} samples, with hidden layer k = {good}" if good else (
-        f"Assumption 4.1 fails for {N} samples: every hidden layer fails a clause")
+        f"Assumption 4.1 fails for {N} samples: no hidden layer satisfies every clause, the layers taken as they are written")
     return Fact("assumption-4.1", words, more={"verdict": "proved" if good else "refuted", "failing": expected})
 
 
@@ -141,6 +141,7 @@ def dead(context: Context, given: Fields, raw: Fields, path: str) -> Fact:
     data, network = context.instance.samples(), context.instance.network
     node, top = network.node(given["dead"], path), network.node(given["node"], path)
     nodes = network.upto(top.number)
+    network.exist(top.number, path)
     require(node in nodes and all(n.of == [number] for number, n in enumerate(nodes)), path, "not below, in a chain")
     below = network.nodes[node.of[0] - 1]
     relu = node.activation is not None and node.activation.spec == {"name": "relu"} and node.of[0] > 0 and below.affine

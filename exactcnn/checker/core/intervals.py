@@ -2,7 +2,7 @@
 
 The elementary functions compute at GUARD more places, in sums of at most a few thousand terms that are each cut off
 within three units; SLACK units there cover that, the constants' errors and the argument reductions (Lemma 5), which
-subtract a constant up to 2^14 times.
+subtract ln 2 at most 2^15 times: arguments stay below 2^14 (exp) or 2^(2^14) (log) in absolute value.
 """
 
 from fractions import Fraction

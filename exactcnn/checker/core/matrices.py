@@ -52,7 +52,7 @@ class Context:
     instance: Instance
     raw_instance: Any
     deterministic: bool
-    helper: Any = None  # the blocks of large minors by other means (`arrays`), and what is then relied on
+    helper: Any = None  # large minors and orders by other means (`arrays`), and what is then relied on
     assumptions: set[str] = field(default_factory=set)
     error_bits: list[int] = field(default_factory=list)
 
@@ -81,6 +81,7 @@ class Matrix:
         self.instance.weight_set(self.weights, path)
         if self.features:
             require(self.number < len(network.grids), path + ".node", f"{self.number} is not one of the nodes")
+            network.exist(self.number, path)
             self.count, self.width = len(self.instance.samples().rows), network.grids[self.number].units
             self.node = network.nodes[self.number - 1] if self.number else None
             sigma = self.node.activation if self.node else None

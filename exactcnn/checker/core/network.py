@@ -111,8 +111,10 @@ class Node:
             self._fail("kernel, stride, padding and dilation need one entry for each axis")
         for axis, (e, k, s, q, d) in enumerate(zip(self.below.extents, *(spec[key] for key in WINDOW), strict=True)):
             count = (e + sum(q) - d * (k - 1) - 1) // s + 1
-            if count < 1 or count > MAX_UNITS:
+            if count < 1:
                 self._fail(f"the window does not fit into axis {axis} of extent {e}")
+            if count > MAX_UNITS:
+                raise TooMuch(f"{self.path}: {show(count)} positions are more than this checker takes")
             last = (count - 1) * s - q[0]
             for start in [*range(-q[0], min(last, 0), s), last]:  # those in between begin at a real position
                 first = max(0, -(start // d))  # the first offset that is past the padding on the left
@@ -229,6 +231,11 @@ class Network:
             wanted |= set(node.of) if node.number in wanted else set()
         return [node for node in self.nodes[:number] if node.number in wanted]
 
+    def exist(self, number: int, path: str) -> None:
+        """The features of a node are numbers whatever the data and the weights."""
+        right = all(node.activation.has("total") for node in self.upto(number) if node.activation)
+        require(right, path, "a custom activation may have no value somewhere")
+
     def label(self, number: int, letter: str = "F") -> str:
         """F_k, G_k before its activation, U_k for layer k of a chain (FORMAT.md, 2.4); else the node's number and name."""
         node, before = self.nodes[number - 1], self.nodes[max(number - 2, 0)]
@@ -277,6 +284,12 @@ class Instance:
         require(name in self.weights, f"{path}.weights", f"no weights are called {show(name)}")
         return self.weights[name]
 
+    def complete(self, name: str, nodes: list[Node], path: str) -> None:
+        spec = self.weight_set(name, path)
+        for node in nodes:
+            absent = node.affine and "nodes" in spec and spec["nodes"][self.network.affine.index(node)] is None
+            require(not absent, f"instance.weights.{name}", f"the weights of node {node.number} are needed")
+
     def entry(self, node: Node, name: str, path: str) -> Fields:
         """Exact numbers: W by rows, b; of kind `ln2` polynomials in ln 2, else integers over W_over and b_over."""
         spec = self.weight_set(name, path)
@@ -290,8 +303,8 @@ class Instance:
         elif spec["kind"] == "identity":
             over, flat, b = 1, [int(m // node.filters == m % node.filters) for m in range(size)], [0] * node.bias_size
         else:
+            self.complete(name, [node], path)
             given = spec["nodes"][self.network.affine.index(node)]
-            require(given is not None, f"instance.weights.{name}", f"the weights of node {node.number} are needed")
             if spec["kind"] == "ln2":
                 parts = [*given["W"], given["b"] or []]
                 if any(len(v) > 1 for row in parts for v in row):

@@ -6,6 +6,7 @@ of C, and so are max(v, 0) and the maximum of two.  Beside it stands a radius: t
 Radii are 0 as long as all is rational; an activation that is not is enclosed at w places (`intervals`).
 """
 
+import sys
 from array import array
 from collections.abc import Iterator, Sequence
 from math import lcm
@@ -18,6 +19,7 @@ from .network import Instance, Node, carry
 from .outcome import MOST_BITS, Rejected, TooMuch, common, require
 
 Column = tuple[int, int]  # a packed vector and the radius of its entries
+NATIVE = (4, 8) if sys.byteorder == "little" else ()  # bytes of what `array` holds as the packed integers do
 MOST = 2**40  # what an enclosed activation may reach
 
 
@@ -35,7 +37,7 @@ class Packing:
 
     def pack(self, values: Sequence[int]) -> int:
         h = self.shift
-        if self.size in (4, 8):
+        if self.size in NATIVE:
             raw = array("I" if self.size == 4 else "Q", [v + h for v in values]).tobytes()
         else:
             raw = b"".join([(v + h).to_bytes(self.size, "little") for v in values])
@@ -43,7 +45,7 @@ class Packing:
 
     def unpack(self, x: int) -> list[int]:
         raw, h, n = (x + self.half).to_bytes(self.size * self.count, "little"), self.shift, self.size
-        if n in (4, 8):
+        if n in NATIVE:
             return [v - h for v in memoryview(raw).cast("I" if n == 4 else "Q")]
         return [int.from_bytes(raw[i : i + n], "little") - h for i in range(0, len(raw), n)]
 
@@ -182,7 +184,7 @@ class Batch:
             raise Rejected(f"{path}: node {node.number} is no activation that can be enclosed")
         D, w, tree, known = self.vectors.over[node.of[0]], self.numbers.w, sigma.row.tree, dict[int, tuple[int, int]]()
         for v in set(values):
-            t = (v - radius << w) // D, -((-v - radius << w) // D)
+            t = self.numbers.bounded(((v - radius << w) // D, -((-v - radius << w) // D)))
             known[v] = evaluate(tree, t, self.numbers, sigma.spec)
         pairs = [known[v] for v in values]
         require(all(-MOST << w < low <= high < MOST << w for low, high in pairs), path,

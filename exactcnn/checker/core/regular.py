@@ -117,6 +117,7 @@ def nonsingular_mod_p(context: Context, given: Fields, raw: Fields, order: int, 
             right = found == b[first : first + block.count]
             require(right, f"{path}.solutions[{j}]", f"A x = b fails in one of the rows from {first} on")
         first += block.count
+    require(first == order, path, f"only {first} of {order} rows were met")
     context.assumptions.add(ORACLE)
     context.error_bits.append(strength.bit_length() - 1)
 
@@ -160,6 +161,7 @@ def minor_enclosed(context: Context, given: Fields, raw: Fields, path: str) -> F
             exact = ((b[first + i] * over << e) - (v << 64) for i, v in enumerate(products))
             squares[j] += sum((abs(v) + slack) ** 2 for v in exact)
         first += packing.count
+    require(first == order, path, f"only {first} of {order} rows were met")
     for j, square in enumerate(squares):
         small = square << 2 * r + 2 <= (over << 64 + e) ** 2
         require(small, f"{path}.solutions.vectors[{j}]", f"A x = b is not shown within 2^-{r + 1}")

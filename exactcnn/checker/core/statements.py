@@ -58,11 +58,14 @@ class Row:
     def node(self) -> tuple[Node, int, int]:
         """The node of the claim, N and n_v."""
         node = self.network.node(self.claim["node"], self.path)
+        self.network.exist(node.number, self.path)
         return node, len(self.context.instance.samples().rows), node.above.units
 
-    def weights(self) -> str:
-        self.context.instance.weight_set(self.claim["weights"], self.path)
-        return str(self.claim["weights"])
+    def weights(self, nodes: list[Node] | None = None) -> str:
+        """The name of the claim's weights, given for all nodes that it speaks of (None: up to its node, or the last)."""
+        name, last = self.claim["weights"], self.claim.get("node", len(self.network.nodes))
+        self.context.instance.complete(name, self.network.upto(last) if nodes is None else nodes, self.path)
+        return str(name)
 
     def only(self, kind: str, **fields: Any) -> Fact:
         """The single fact of a kind among those named."""
@@ -113,7 +116,7 @@ def rank(row: Row) -> str:
 def lifted(row: Row) -> str:
     node = row.network.node(row.claim["node"], row.path)
     generic = row.claim["statement"] != "lifted-rank"
-    where = (ALMOST, EVERY) if generic else (row.weights(),) * 2
+    where = (ALMOST, EVERY) if generic else (row.weights([node]),) * 2
     row.need(node.affine and (node.kind != "dense" or not generic), f"node {node.number} is not convolutional")
     low, high = row.low(("U", node.number), where[0]), row.high(("U", node.number), where[1], smaller(node))
     row.need((row.claim["lower"], row.claim["upper"]) == (low, high), f"the judgments named show {low} .. {high}")
@@ -156,12 +159,12 @@ def existence(row: Row) -> str:
     of, affine = ("F", node.number), [each for each in row.network.upto(node.number) if each.affine]
     convolutional = [each for each in affine if each.kind != "dense"]
     layers(row.context.instance, row.path)
+    where = None if row.claim["weights"] is None else row.weights()
     if row.verdict == "refuted":
         never = row.high(of, EVERY, min(N, width)) < N or row.deficient(convolutional, EVERY)
         row.need(never, "no judgment refutes it for every parameter")
         conclusion = "no parameters will do"
-    elif row.claim["weights"] is not None:
-        where = row.weights()
+    elif where is not None:
         row.need(row.low(of, where) == N and row.full(affine, where), "rank F or a U of full rank is missing")
         conclusion = f"the weights {where} do"
     else:

@@ -101,6 +101,7 @@ def point(row: Row) -> str:
     listed = layers(row.context.instance, row.path)
     above = [pair for pair in listed if pair[0].number > node.number]
     row.need(bool(above), f"node {node.number} is the last layer")
+    row.need(above[-1][1] is None or above[-1][1].name != "custom", "of a custom output activation it is not known if it is linear")
     inside, v, top = f"in S at node {node.number}", claim["v"], above[-1][0]
     if v is None:
         row.need(member(row, where) is True, "is not shown to be in S")
@@ -125,7 +126,7 @@ def point(row: Row) -> str:
         row.need(claim[key] == value, f"{key}: claims {show(claim[key])}, but it is {show(value)}")
     how = "" if flat is None else f", the gradient by U of node {above[0][0].number} is {'0' if flat else 'not 0'}"
     return row.say(f"the weights {where} are a point {inside}; it is {'' if found['critical'] else 'not '}critical, its loss is "
-                   f"{in_ln2(found['loss'])}{how}; hypotheses of Theorems 4.4 and 4.5 and Corollary 4.6 that fail: "
+                   f"{in_ln2(found['loss'])}{how}; hypotheses of Theorems 4.4 and 4.5 and Corollary 4.6 that fail, as written: "
                    f"{', '.join(failing) or 'none'}")
 
 
