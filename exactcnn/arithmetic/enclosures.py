@@ -19,7 +19,7 @@ from fractions import Fraction
 
 import numpy as np
 
-__all__ = ["Enclosure", "affine", "enclose", "scaled", "square"]
+__all__ = ["Enclosure", "affine", "combination", "enclose", "scaled", "square"]
 
 _U = 2.0**-53
 _TINY = 2.0**-1060  # above any sum of up to 2^12 underflow errors; scaled by the length below
@@ -73,6 +73,32 @@ def affine(x: Enclosure, W: Enclosure, b: Enclosure) -> Enclosure:
         radius = (
             x.rad @ absolute_W + (absolute_x + x.rad) @ W.rad + b.rad + (2.0 * (length + 1) * _U) * magnitude
         )
+        radius = radius * (1.0 + 4.0 * (length + 8) * _U) + _TINY * (length + 8)
+    radius[~np.isfinite(mid) | ~np.isfinite(radius)] = np.inf
+    return Enclosure(mid, radius)
+
+
+def combination(
+    x: Enclosure, indices: np.ndarray, coefficients: np.ndarray, shifts: np.ndarray, denominator: int
+) -> Enclosure:
+    """(sum_j coefficients[h, j] x[:, indices[h, j]] + shifts[h]) / denominator, integers as in `integers.combine`.
+
+    The same sums as in ``affine``, term by term, so the same bound; what is only moved stays exact.
+    """
+    if indices.shape[1] == 1 and not shifts.any() and (coefficients == denominator).all():
+        return Enclosure(x.mid[:, indices[:, 0]], x.rad[:, indices[:, 0]])
+    length = indices.shape[1]
+    c, b = enclose(coefficients, denominator), enclose(shifts, denominator)
+    shape = (x.mid.shape[0], 1)
+    mid, magnitude, radius = np.tile(b.mid, shape), np.tile(np.abs(b.mid), shape), np.tile(b.rad, shape)
+    with np.errstate(all="ignore"):
+        for j in range(length):
+            part, slack = x.mid[:, indices[:, j]], x.rad[:, indices[:, j]]
+            mid += part * c.mid[:, j]
+            size = np.abs(part)
+            magnitude += size * np.abs(c.mid[:, j])
+            radius += slack * np.abs(c.mid[:, j]) + (size + slack) * c.rad[:, j]
+        radius += (2.0 * (length + 1) * _U) * magnitude
         radius = radius * (1.0 + 4.0 * (length + 8) * _U) + _TINY * (length + 8)
     radius[~np.isfinite(mid) | ~np.isfinite(radius)] = np.inf
     return Enclosure(mid, radius)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["add", "exact_matmul", "largest", "narrow", "scale"]
+__all__ = ["add", "combine", "exact_matmul", "largest", "narrow", "scale"]
 
 _INT64 = 2**63 - 1
 _FLOAT64 = 2**53
@@ -61,3 +61,18 @@ def add(A: np.ndarray, B: np.ndarray) -> np.ndarray:
         total: np.ndarray = narrow(A) + narrow(B)
         return total
     return narrow(A.astype(object) + B.astype(object))
+
+
+def combine(
+    numbers: np.ndarray, indices: np.ndarray, coefficients: np.ndarray, shifts: np.ndarray
+) -> np.ndarray:
+    """sum_j coefficients[h, j] numbers[:, indices[h, j]] + shifts[h], shape (N, n), of numbers (N, total); exact."""
+    total = np.abs(coefficients.astype(object)).sum(axis=1).max(initial=0)
+    if int(total) * largest(numbers) + largest(shifts) >= 2**62:
+        numbers, coefficients, shifts = (array.astype(object) for array in (numbers, coefficients, shifts))
+    else:
+        numbers, coefficients, shifts = (array.astype(np.int64) for array in (numbers, coefficients, shifts))
+    result = np.tile(shifts, (numbers.shape[0], 1))
+    for j in range(indices.shape[1]):
+        result += numbers[:, indices[:, j]] * coefficients[:, j]
+    return narrow(result)

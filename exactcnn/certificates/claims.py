@@ -21,7 +21,7 @@ from exactcnn.features.minors import FeatureMinor
 from exactcnn.features.triangular import TriangularWitness
 from exactcnn.network.structure import PatchStructure
 from exactcnn.network.weights import Weights
-from exactcnn.statements.almost_everywhere import AlmostEverywhere, NestedMinor
+from exactcnn.statements.almost_everywhere import AlmostEverywhere, FloatWitness, NestedMinor
 from exactcnn.statements.assumption_3_1 import PatchCollision
 from exactcnn.statements.assumption_3_2 import ActivationEvidence
 from exactcnn.statements.assumption_4_1 import ClausesOfAssumption41
@@ -113,7 +113,9 @@ def _almost_everywhere(evidence: AlmostEverywhere, draft: Draft) -> int | None:
     node = network.node_of(k)
     if isinstance(witness, (FeatureMinor, VerifiedMinor)):
         return draft.lower(witness, k)
-    if isinstance(witness, NestedMinor):
+    if isinstance(witness, FloatWitness) and witness.seed is None:
+        return regular_part(draft, draft.instance, k)
+    if isinstance(witness, (NestedMinor, FloatWitness)):
         return seeded_witness(draft, k)
     if isinstance(witness, TriangularWitness):
         return draft.order(witness)

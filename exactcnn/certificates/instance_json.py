@@ -78,7 +78,7 @@ def weights_json(weights: Weights, layers: tuple[Layer, ...], upto: int) -> dict
     """
     if weights.origin is not None and weights.origin.distribution.name == "uniform":
         return {"kind": "seed", "seed": json_integer(weights.origin.seed), "bits": weights.origin.bits}
-    pairs = [(layer.index, weights.layers[layer.index - 1]) for layer in layers if layer.kind != "maxpool"]
+    pairs = [(layer.index, weights.layers[layer.index - 1]) for layer in layers if layer.affine]
     entries = [None if k > upto else entry for k, entry in pairs]
     if all(entry is None or entry.rational for entry in entries):
         return {"kind": "rational", "nodes": [None if e is None else _rational(e) for e in entries]}
@@ -118,21 +118,26 @@ def denominator_of(instance: Instance, k: int) -> int:
     D = x.denominator if origin is None or x.numerators.size <= _LARGEST_INLINE else origin.scale.denominator
     seeded = weights.origin is not None and weights.origin.distribution.name == "uniform"
     mixed = any(entry is not None and not entry.rational for entry in weights.layers)
-    for layer in instance.network.layers[:k]:
-        if layer.kind == "maxpool":
-            continue
-        entry = weights[layer.index]
-        over = [1 if array is None else array.denominator for array in (entry.W, entry.b)]
-        if seeded and weights.origin is not None:
-            over = [1 << weights.origin.bits] * 2
-        elif mixed:
-            over = [lcm(*(_least(array) for array in (entry.W, entry.b) if array is not None))] * 2
-        D = lcm(over[0] * D, over[1])
+
+    def step(layer: Layer, sources: list[int]) -> int:
+        D = lcm(*sources)
+        if layer.affine:
+            entry = weights[layer.index]
+            over = [1 if array is None else array.denominator for array in (entry.W, entry.b)]
+            if seeded and weights.origin is not None:
+                over = [1 << weights.origin.bits] * 2
+            elif mixed:
+                over = [lcm(*(_least(array) for array in (entry.W, entry.b) if array is not None))] * 2
+            D = lcm(over[0] * D, over[1])
+        elif layer.kind != "maxpool":
+            D *= layer.mixture.denominator
         if layer.activation is not None and layer.activation.name == "square":
-            D = D * D
-        elif layer.activation is not None and layer.activation.name == "leaky_relu":
-            D *= dict(layer.activation.parameters)["slope"].denominator
-    return D
+            return D * D
+        if layer.activation is not None and layer.activation.name == "leaky_relu":
+            return D * dict(layer.activation.parameters)["slope"].denominator
+        return D
+
+    return instance.network.carry(k, D, step)
 
 
 def _least(array: RationalArray) -> int:

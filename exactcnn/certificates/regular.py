@@ -144,14 +144,14 @@ def _spread(instance: Instance, k: int, weights: Weights, steepness: int) -> Wei
     some sample: units neither saturate nor resemble each other, whatever the size of the data.  Layer k may be steeper:
     sharp steps tell samples apart that lie close together."""
     network, chosen = instance.network, list(weights.layers)
-    for layer in network.layers[:k]:
+    for layer in network.upto(k):
         entry = chosen[layer.index - 1]
-        if entry is None or layer.activation is None:
+        if entry is None:
             continue
         so_far = Instance(network, instance.samples, Weights(tuple(chosen)))
         below = (
-            feature_enclosure(so_far, layer.index - 1).mid
-            if layer.index > 1
+            feature_enclosure(so_far, layer.sources[0]).mid
+            if layer.sources[0]
             else _floats(instance.need_samples().x)
         )
         W = _floats(entry.W)

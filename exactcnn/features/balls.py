@@ -11,16 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import ceil
 from typing import Any
 
 import numpy as np
 
 from exactcnn.arithmetic.integers import largest
-from exactcnn.features.forward import exact_values
+from exactcnn.features.forward import LayerValues, exact_values
 from exactcnn.features.instance import Instance
 from exactcnn.linalg.verified_inverse import VerifiedInverse, verified_inverse
-from exactcnn.network.layers import Layer
+from exactcnn.network.layers import Layer, Mixture
+from exactcnn.network.network import Network
 from exactcnn.progress import report
 
 __all__ = ["VerifiedMinor", "column_pivots", "feature_balls", "fixed_point_places", "verified_minor"]
@@ -66,19 +68,45 @@ def feature_balls(
     """
     from flint import arb, ctx, fmpq
 
-    layers = instance.network.layers[:k]
-    first = next((e.index for e in layers if e.activation is not None and e.activation.kind != "rational"), k)
-    last = instance.network.layer(first).activation
-    values, _ = exact_values(instance, first, before_activation=last is not None)
-    chosen = range(layers[-1].width) if units is None else units
-    wanted = chosen if first == k else range(values.numerators.shape[1])
-    D = values.denominator
+    network = instance.network
+    chosen = range(network.layer(k).width) if units is None else units
+
+    wanted, exact = _passed_in_balls(network, k)
+
+    def balls(values: LayerValues, units: Sequence[int]) -> list[list[Any]]:
+        return [[arb(fmpq(int(row[u]), values.denominator)) for u in units] for row in values.numerators]
+
+    def step(layer: Layer, sources: list[_Rows]) -> _Rows:
+        units = chosen if layer.index == k else range(layer.width)
+        if layer.index in exact:
+            values, _ = exact_values(instance, layer.index, before_activation=layer.activation is not None)
+            return _activated(layer, balls(values, units))
+        return _passed(layer, instance, sources, units) if layer.index in wanted else []
+
+    x = instance.need_samples().x
     with ctx.workprec(precision):
-        rows = [[arb(fmpq(int(row[u]), D)) for u in wanted] for row in values.numerators]
-        rows = _activated(layers[first - 1], rows)
-        for layer in layers[first:]:
-            rows = _passed(layer, instance, rows, chosen if layer.index == k else range(layer.width))
-    return rows
+        first = balls(LayerValues(x.numerators, x.denominator), range(x.shape[1])) if 0 in wanted else []
+        return network.carry(k, first, step)
+
+
+_Rows = list[list[Any]]
+
+
+def _passed_in_balls(network: Network, k: int) -> tuple[set[int], set[int]]:
+    """The layers (0: the input) wanted in balls, and those among them whose sources are rational, passed exactly."""
+    rational, wanted, exact = {0}, {k}, set[int]()
+    layers = network.upto(k)
+    for layer in layers:
+        if rational.issuperset(layer.sources) and (
+            layer.activation is None or layer.activation.kind == "rational"
+        ):
+            rational.add(layer.index)
+    for layer in reversed(layers):
+        if layer.index in wanted and rational.issuperset(layer.sources):
+            exact.add(layer.index)
+        elif layer.index in wanted:
+            wanted.update(layer.sources)
+    return wanted, exact
 
 
 def _activated(layer: Layer, rows: list[list[Any]]) -> list[list[Any]]:
@@ -90,15 +118,25 @@ def _activated(layer: Layer, rows: list[list[Any]]) -> list[list[Any]]:
     return rows
 
 
-def _passed(layer: Layer, instance: Instance, rows: list[list[Any]], units: Sequence[int]) -> list[list[Any]]:
+def _passed(
+    layer: Layer, instance: Instance, sources: list[list[list[Any]]], units: Sequence[int]
+) -> list[list[Any]]:
     """One layer above the first irrational one, only the units asked for."""
     from flint import arb, arb_mat, fmpq
 
-    patches = layer.patches
     if layer.kind == "maxpool":
+        patches = layer.patches
         pools = [[int(u) for u, real in zip(patches.indices[p], patches.real[p], strict=True) if real]
                  for p in units]  # fmt: skip
-        return [[_largest([row[u] for u in pool]) for pool in pools] for row in rows]
+        return [[_largest([row[u] for u in pool]) for pool in pools] for row in sources[0]]
+    if not layer.affine:
+        m, over = layer.mixture, arb(1) / layer.mixture.denominator
+        terms = [([(int(u), int(c)) for u, c in zip(m.indices[h], m.coefficients[h], strict=True) if c], int(m.shifts[h]))
+                 for h in units]  # fmt: skip
+        joined = [list(chain.from_iterable(parts)) for parts in zip(*sources, strict=True)]
+        return _activated(layer, [
+            [(sum((c * row[u] for u, c in pairs), arb(shift))) * over for pairs, shift in terms] for row in joined])  # fmt: skip
+    patches, rows = layer.patches, sources[0]
     entry, T = instance.need_weights()[layer.index], layer.filters
     W, zero = entry.W, arb(0)
     bias = None if entry.b is None else [arb(fmpq(int(v), entry.b.denominator)) for v in entry.b.numerators]
@@ -152,7 +190,7 @@ def verified_minor(instance: Instance, k: int) -> VerifiedMinor | None:
     where a custom expression cannot be enclosed.
     """
     N, width = instance.N, instance.network.layer(k).width
-    below = sum(layer.width for layer in instance.network.layers[: k - 1])
+    below = sum(layer.width for layer in instance.network.upto(k)[:-1])
     sample_of_units = list(range(width))
     if width > 2 * N + 64:  # enough columns to choose from
         sample_of_units = [h * width // (2 * N + 64) for h in range(2 * N + 64)]
@@ -204,16 +242,24 @@ def fixed_point_places(instance: Instance, k: int, proof: VerifiedInverse) -> in
     known, so 2^10 is taken and a failure shows at the proof's repetition).
     """
     error = 1
-    for layer in instance.network.layers[:k]:
-        if layer.activation is None:
-            continue
-        entry = instance.need_weights()[layer.index]
-        total = ceil(layer.patch_size * largest(entry.W.numerators) / entry.W.denominator) + 1
-        slope = 2**10 if layer.activation.expression is not None else 2
-        for value in dict(layer.activation.parameters).values():
+    for layer in instance.network.upto(k):
+        if layer.affine:
+            entry = instance.need_weights()[layer.index]
+            total = ceil(layer.patch_size * largest(entry.W.numerators) / entry.W.denominator) + 1
+        else:
+            total = 1 if layer.kind == "maxpool" else _gain(layer.mixture)
+        slope = 1 if layer.activation is None else 2
+        if layer.activation is not None and layer.activation.expression is not None:
+            slope = 2**10
+        for value in () if layer.activation is None else dict(layer.activation.parameters).values():
             slope = max(slope, ceil(value) + ceil(1 / value))
-        if layer.activation.name == "square":
+        if layer.activation is not None and layer.activation.name == "square":
             slope = 2**20
         error = slope * (total * error + 2) + 8 * slope
     magnitude = sum(proof.row_sum().as_integer_ratio())
     return 64 + error.bit_length() + magnitude.bit_length() + len(proof.inverse).bit_length()
+
+
+def _gain(mixture: Mixture) -> int:
+    """The largest sum of absolute coefficients of a unit, rounded up."""
+    return -(-int(np.abs(mixture.coefficients.astype(object)).sum(axis=1).max()) // mixture.denominator)

@@ -1,6 +1,6 @@
 """Floor 3: cheap upper bounds for rank F_k, from counting (theory 2.2).
 
-All hold for any activation and any weights.  For layer 1 the T columns at position p are
+All hold for any activation and any weights.  For an affine layer on the input the T columns at position p are
 functions of the patch value there; positions with few different values contribute little.
 """
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from exactcnn.data.samples import Samples
 from exactcnn.features.collisions import distinct_patch_counts, distinct_samples
+from exactcnn.network.layers import Layer
 from exactcnn.network.network import Network
 
 __all__ = ["CountingBound", "counting_bounds"]
@@ -34,7 +35,7 @@ def counting_bounds(network: Network, samples: Samples, k: int) -> list[Counting
         CountingBound("width", layer.width, f"F_{k} has only n_{k} = {layer.width} columns"),
         _samples_bound(samples),
     ]
-    if k == 1 and layer.kind != "maxpool":
+    if layer.affine and layer.sources == (0,):
         T, P = layer.filters, layer.patch_count
         counts = np.array(distinct_patch_counts(layer, samples.x.numerators))
         poor = counts <= T
@@ -48,9 +49,9 @@ def counting_bounds(network: Network, samples: Samples, k: int) -> list[Counting
             )
         )
         if total < T * P:
-            bounds.append(_restriction_bound(network, samples, counts))
+            bounds.append(_restriction_bound(layer, samples, counts))
         if layer.bias != "unit":
-            bounds.append(_equal_positions_bound(network, samples))
+            bounds.append(_equal_positions_bound(layer, samples))
     return sorted(bounds, key=lambda bound: (bound.bound, bound.kind != "width")) if N else bounds
 
 
@@ -61,9 +62,8 @@ def _samples_bound(samples: Samples) -> CountingBound:
     )
 
 
-def _equal_positions_bound(network: Network, samples: Samples) -> CountingBound:
+def _equal_positions_bound(layer: Layer, samples: Samples) -> CountingBound:
     """Without biases per unit, positions with the same patch values have the same columns (theory 3.2)."""
-    layer = network.layer(1)
     gathered = layer.patches.gather(samples.x.numerators)
     classes = len({_position_key(gathered[:, p]) for p in range(layer.patch_count)})
     return CountingBound(
@@ -80,9 +80,8 @@ def _position_key(values: np.ndarray) -> object:
     return np.ascontiguousarray(values).tobytes()
 
 
-def _restriction_bound(network: Network, samples: Samples, counts: np.ndarray) -> CountingBound:
+def _restriction_bound(layer: Layer, samples: Samples, counts: np.ndarray) -> CountingBound:
     """The best prefix of the positions, poorest first, tried at doubling lengths."""
-    layer = network.layer(1)
     T, P = layer.filters, layer.patch_count
     order = np.argsort(counts, kind="stable")
     best, best_size = T * P, 0
@@ -90,7 +89,7 @@ def _restriction_bound(network: Network, samples: Samples, counts: np.ndarray) -
         {min(P, 2**e) for e in range(P.bit_length() + 1)} | {min(P, 3 * 2**e) for e in range(P.bit_length())}
     )
     for size in sizes:
-        pixels = _pixels(network, order[:size])
+        pixels = _pixels(layer, order[:size])
         bound = T * (P - size) + distinct_samples(samples, pixels)
         if bound < best:
             best, best_size = bound, size
@@ -104,7 +103,7 @@ def _restriction_bound(network: Network, samples: Samples, counts: np.ndarray) -
     )
 
 
-def _pixels(network: Network, positions: np.ndarray) -> np.ndarray:
-    patches = network.layer(1).patches
+def _pixels(layer: Layer, positions: np.ndarray) -> np.ndarray:
+    patches = layer.patches
     chosen = patches.indices[positions]
     return np.unique(chosen[chosen < patches.neurons])

@@ -48,7 +48,7 @@ class ColumnBlocks:
         self.scale = self.scale_below = 1
         self.dense: np.ndarray | None = None
         self.substitution: Substitution | None = None
-        if prime > _LARGEST_TABLE or self.layer.activation is None or not self._prepare():
+        if prime > _LARGEST_TABLE or not self.layer.affine or not self._prepare():
             dense, self.substitution = features.residues(prime, root)
             self.dense = centred_residues(dense, prime)
 
@@ -80,7 +80,7 @@ class ColumnBlocks:
         Neighbouring filters at one position see the same few patches; with about as many units from every position
         as ``goal`` asks for, few columns are dependent on earlier ones.
         """
-        T = 1 if self.layer.kind == "maxpool" else self.layer.filters
+        T = self.layer.filters
         P = self.width // T
         group = min(T, max(1, -(-8 * goal // (7 * P))))
         units = np.arange(self.width).reshape(P, T)
@@ -131,17 +131,17 @@ class ColumnBlocks:
         return True
 
     def _below(self, exact: bool) -> LayerValues:
-        features, k = self.features, self.features.k
-        if k == 1:
+        features, (below,) = self.features, self.layer.sources
+        if below == 0:
             x = features.instance.need_samples().x
             return LayerValues(x.numerators, x.denominator)
         if features.exact_is_affordable:
-            return exact_values(features.instance, k - 1, before_activation=False)[0]
-        pattern = decide_pattern(features.instance, k - 1)
+            return exact_values(features.instance, below, before_activation=False)[0]
+        pattern = decide_pattern(features.instance, below)
         if exact:
             # Signs at layer k need exact numbers, which are too long here.
             return LayerValues(np.zeros((self.N, 0), dtype=object), 1)
-        return residue_values(features.instance, k - 1, self.modulus, pattern, before_activation=False)
+        return residue_values(features.instance, below, self.modulus, pattern, before_activation=False)
 
     def _affine(self, x: np.ndarray, entry: Any, factor: int, denominator: int, exact: bool) -> None:
         """Sets columns (n_{k-1}, N), W (l, T) and b (n_k,), in a format that multiplies them exactly."""

@@ -23,6 +23,7 @@ from exactcnn.arithmetic.elementary import ELEMENTARY, elementary_feature
 from exactcnn.arithmetic.enclosures import Enclosure, affine, enclose
 from exactcnn.arithmetic.exponentials import EXPONENTIALS, exponential_feature
 from exactcnn.errors import UndecidedError
+from exactcnn.features.forward import mixed_enclosure
 from exactcnn.features.instance import Instance
 from exactcnn.network.layers import Layer
 from exactcnn.progress import report
@@ -51,7 +52,7 @@ def spread_positions(layer: Layer, columns: int) -> np.ndarray | None:
     """Patch positions, spread over the layer, that have at least ``columns`` units; None where all are needed."""
     P = layer.patch_count
     wanted = -(-columns // layer.filters)
-    if wanted >= P:
+    if wanted >= P or not (layer.affine or layer.kind == "maxpool"):
         return None
     stride = next(s for s in range(max(1, int(_GOLDEN * P)), P + 2) if np.gcd(s, P) == 1)
     return np.sort(np.arange(wanted) * stride % P)
@@ -64,25 +65,28 @@ def feature_blocks(
 
     UndecidedError for an activation not known here.
     """
-    layers, x = instance.network.layers[:k], instance.need_samples().x
+    layers, x = instance.network.upto(k), instance.need_samples().x
     entries = {}
     for layer in layers:
-        if layer.weight_shape is not None:
+        if layer.activation is not None:
             _require_known(layer)
+        if layer.affine:
             entries[layer.index] = _weights(layer, instance, positions if layer.index == k else None)
+
+    def passed(layer: Layer, sources: list[Enclosure]) -> Enclosure:
+        chosen = positions if layer.index == k else None
+        if layer.kind == "maxpool":
+            return _pooled(layer, sources[0], chosen)
+        if layer.affine:
+            return _activated(layer, _affine(layer, entries[layer.index], sources[0], chosen))
+        return _activated(layer, mixed_enclosure(layer, sources))
+
     busiest = max(layer.patch_count * layer.patch_size + layer.width for layer in layers)
     step = max(1, _BLOCK_ENTRIES // busiest)
     for start in range(0, instance.N, step):
         report(f"enclosures of F_{k}", start, instance.N)
         rows = slice(start, min(start + step, instance.N))
-        values = enclose(x.numerators[rows], x.denominator)
-        for layer in layers:
-            chosen = positions if layer.index == k else None
-            if layer.kind == "maxpool":
-                values = _pooled(layer, values, chosen)
-            else:
-                values = _activated(layer, _affine(layer, entries[layer.index], values, chosen))
-        yield rows, values
+        yield rows, instance.network.carry(k, enclose(x.numerators[rows], x.denominator), passed)
 
 
 def _require_known(layer: Layer) -> None:
@@ -124,10 +128,9 @@ def _affine(
 
 def _activated(layer: Layer, G: Enclosure) -> Enclosure:
     activation = layer.activation
-    assert activation is not None
-    parameters = dict(activation.parameters)
-    if activation.name == "identity":
+    if activation is None or activation.name == "identity":
         return G
+    parameters = dict(activation.parameters)
     if activation.name == "square":
         return enclosures.square(G)
     if activation.name in ("relu", "leaky_relu"):

@@ -17,14 +17,14 @@ import numpy as np
 
 from exactcnn.arithmetic import enclosures, modular
 from exactcnn.arithmetic.enclosures import Enclosure
-from exactcnn.arithmetic.integers import add, exact_matmul, narrow, scale
+from exactcnn.arithmetic.integers import add, combine, exact_matmul, narrow, scale
 from exactcnn.errors import UndecidedError
 from exactcnn.features.instance import Instance
 from exactcnn.network.layers import Layer
 from exactcnn.network.weights import LayerWeights
 from exactcnn.progress import report
 
-__all__ = ["LayerValues", "Pattern", "decide_pattern", "exact_values", "residue_values"]
+__all__ = ["LayerValues", "Pattern", "decide_pattern", "exact_values", "mixed_enclosure", "residue_values"]
 
 _BLOCK_ENTRIES = 8_000_000
 
@@ -141,20 +141,54 @@ def exact_values(
     x = instance.need_samples().x
     weights = instance.need_weights()
     selected = x.numerators if rows is None else x.numerators[rows]
-    values = LayerValues(narrow(selected), x.denominator)
     pattern = Pattern()
-    for layer in instance.network.layers[:k]:
+
+    def step(layer: Layer, sources: list[LayerValues]) -> LayerValues:
+        values = sources[0]
         if layer.kind == "maxpool":
             gathered = _pool_gather(layer, values.numerators)
             pattern.argmax[layer.index] = gathered.argmax(axis=2)
-            values = LayerValues(gathered.max(axis=2), values.denominator)
-            continue
-        values = _affine_exact(layer, weights[layer.index], values)
-        if layer.index == k and before_activation:
-            break
+            return LayerValues(gathered.max(axis=2), values.denominator)
+        G = (
+            _affine_exact(layer, weights[layer.index], values)
+            if layer.affine
+            else _mixed_exact(layer, sources)
+        )
+        if layer.activation is None or (layer.index == k and before_activation):
+            return G
         require_rational(layer)
-        values = _activate_exact(layer, values, pattern)
-    return values, pattern
+        return _activate_exact(layer, G, pattern)
+
+    return instance.network.carry(k, LayerValues(narrow(selected), x.denominator), step), pattern
+
+
+def _in_a_row(parts: list[np.ndarray]) -> np.ndarray:
+    exact = any(part.dtype == object for part in parts)
+    return np.concatenate([part.astype(object) if exact else part for part in parts], axis=1)
+
+
+def _mixed_exact(layer: Layer, sources: list[LayerValues]) -> LayerValues:
+    D, mixture = lcm(*(values.denominator for values in sources)), layer.mixture
+    row = _in_a_row([scale(values.numerators, D // values.denominator) for values in sources])
+    shifts = scale(mixture.shifts, D)
+    return _reduced(combine(row, mixture.indices, mixture.coefficients, shifts), D * mixture.denominator)
+
+
+def mixed_enclosure(layer: Layer, sources: list[Enclosure]) -> Enclosure:
+    """A mixture's pre-activations."""
+    row = Enclosure(*(np.concatenate([getattr(v, part) for v in sources], axis=1) for part in ("mid", "rad")))
+    m = layer.mixture
+    return enclosures.combination(row, m.indices, m.coefficients, m.shifts, m.denominator)
+
+
+def _mixed_mod(layer: Layer, sources: list[LayerValues], modulus: int) -> LayerValues:
+    D, mixture = lcm(*(values.denominator for values in sources)), layer.mixture
+    row = np.concatenate([v.numerators * (D // v.denominator % modulus) % modulus for v in sources], axis=1)
+    coefficients = modular.residues(mixture.coefficients, modulus)
+    result = np.tile(modular.residues(scale(mixture.shifts, D), modulus), (row.shape[0], 1))
+    for j in range(mixture.indices.shape[1]):
+        result = (result + row[:, mixture.indices[:, j]] * coefficients[:, j]) % modulus
+    return LayerValues(result, D * mixture.denominator)
 
 
 def decide_pattern(instance: Instance, k: int) -> Pattern:
@@ -164,53 +198,34 @@ def decide_pattern(instance: Instance, k: int) -> Pattern:
     """
     x = instance.need_samples().x
     weights = instance.need_weights()
-    values = enclosures.enclose(x.numerators, x.denominator)
     open_samples = np.zeros(x.shape[0], dtype=bool)
     pattern = Pattern()
-    for layer in instance.network.layers[:k]:
+
+    def step(layer: Layer, sources: list[Enclosure]) -> Enclosure:
+        nonlocal open_samples
+        values = sources[0]
         if layer.kind == "maxpool":
-            mid, rad = _pool_gather(layer, values.mid), _pool_gather(layer, values.rad)
-            best = (mid - rad).argmax(axis=2)[:, :, None]
-            lower = np.take_along_axis(mid - rad, best, axis=2)
-            # One ulp outwards, because mid - rad and mid + rad are rounded.
-            beaten = np.nextafter(mid + rad, np.inf) < np.nextafter(lower, -np.inf)
-            np.put_along_axis(beaten, best, True, axis=2)
-            same = layer.patches.indices == np.take_along_axis(
-                np.broadcast_to(layer.patches.indices, mid.shape), best, axis=2
-            )
-            # Exact zeros of relu tie exactly; either place is then an argmax.
-            tied = (rad == 0) & (mid == np.take_along_axis(mid, best, axis=2))
-            tied &= np.take_along_axis(rad, best, axis=2) == 0
-            decided = (beaten | same | tied | ~layer.patches.real).all(axis=2) & np.isfinite(lower[:, :, 0])
-            open_samples |= ~decided.all(axis=1)
-            pattern.argmax[layer.index] = best[:, :, 0]
-            values = Enclosure(
-                np.take_along_axis(mid, best, axis=2)[:, :, 0], np.take_along_axis(rad, best, axis=2)[:, :, 0]
-            )
-            continue
-        entry = weights[layer.index]
-        W = enclosures.enclose(entry.W.numerators, entry.W.denominator)
-        if entry.b is None:
-            zero = np.zeros(layer.width)
-            b = Enclosure(zero, zero)
+            values, best, decided = _pool_enclosed(layer, values)
+            open_samples |= ~decided
+            pattern.argmax[layer.index] = best
+            return values
+        if layer.affine:
+            G = _affine_enclosed(layer, *_enclosed_weights(layer, weights[layer.index]), values)
         else:
-            b = enclosures.enclose(entry.b.numerators, entry.b.denominator)
-            if layer.bias == "filter":
-                b = Enclosure(np.tile(b.mid, layer.patch_count), np.tile(b.rad, layer.patch_count))
-        G = _affine_enclosed(layer, W, b, values)
+            G = mixed_enclosure(layer, sources)
+        if layer.activation is None or (layer.index == k and layer.activation.kind != "rational"):
+            return G
         slope = slope_below(layer)
         if slope is None:
-            assert layer.activation is not None
-            if layer.index == k and layer.activation.kind != "rational":
-                break
             require_rational(layer)
-            values = G if layer.activation.name == "identity" else enclosures.square(G)
-            continue
+            return G if layer.activation.name == "identity" else enclosures.square(G)
         active = G.positive()
         open_samples |= ~(active | G.negative()).all(axis=1)
         pattern.active[layer.index] = active
         below = enclosures.scaled(G, slope)
-        values = Enclosure(np.where(active, G.mid, below.mid), np.where(active, G.rad, below.rad))
+        return Enclosure(np.where(active, G.mid, below.mid), np.where(active, G.rad, below.rad))
+
+    instance.network.carry(k, enclosures.enclose(x.numerators, x.denominator), step)
     rows = np.flatnonzero(open_samples)
     if rows.size:
         last = instance.network.layer(k)
@@ -220,6 +235,36 @@ def decide_pattern(instance: Instance, k: int) -> Pattern:
             for index, decided in found.items():
                 mine[index][rows] = decided
     return pattern
+
+
+def _pool_enclosed(layer: Layer, values: Enclosure) -> tuple[Enclosure, np.ndarray, np.ndarray]:
+    """The maxima, their places in the patches, and a mask of the samples where all these are certain."""
+    mid, rad = _pool_gather(layer, values.mid), _pool_gather(layer, values.rad)
+    best = (mid - rad).argmax(axis=2)[:, :, None]
+    lower = np.take_along_axis(mid - rad, best, axis=2)
+    # One ulp outwards, because mid - rad and mid + rad are rounded.
+    beaten = np.nextafter(mid + rad, np.inf) < np.nextafter(lower, -np.inf)
+    np.put_along_axis(beaten, best, True, axis=2)
+    same = layer.patches.indices == np.take_along_axis(
+        np.broadcast_to(layer.patches.indices, mid.shape), best, axis=2
+    )
+    # Exact zeros of relu tie exactly; either place is then an argmax.
+    tied = (rad == 0) & (mid == np.take_along_axis(mid, best, axis=2))
+    tied &= np.take_along_axis(rad, best, axis=2) == 0
+    decided = (beaten | same | tied | ~layer.patches.real).all(axis=2) & np.isfinite(lower[:, :, 0])
+    maxima = (np.take_along_axis(part, best, axis=2)[:, :, 0] for part in (mid, rad))
+    return Enclosure(*maxima), best[:, :, 0], decided.all(axis=1)
+
+
+def _enclosed_weights(layer: Layer, entry: LayerWeights) -> tuple[Enclosure, Enclosure]:
+    W = enclosures.enclose(entry.W.numerators, entry.W.denominator)
+    if entry.b is None:
+        zero = np.zeros(layer.width)
+        return W, Enclosure(zero, zero)
+    b = enclosures.enclose(entry.b.numerators, entry.b.denominator)
+    if layer.bias == "filter":
+        b = Enclosure(np.tile(b.mid, layer.patch_count), np.tile(b.rad, layer.patch_count))
+    return W, b
 
 
 def _affine_enclosed(layer: Layer, W: Enclosure, b: Enclosure, below: Enclosure) -> Enclosure:
@@ -244,38 +289,48 @@ def residue_values(
     """
     x = instance.need_samples().x
     weights = instance.need_weights()
-    values = modular.residues(x.numerators, modulus)
-    denominator = x.denominator
-    for layer in instance.network.layers[:k]:
+
+    def step(layer: Layer, sources: list[LayerValues]) -> LayerValues:
+        values, denominator = sources[0].numerators, sources[0].denominator
         if layer.kind == "maxpool":
             gathered = _pool_gather(layer, values)
-            values = np.take_along_axis(gathered, pattern.argmax[layer.index][:, :, None], axis=2)[:, :, 0]
-            continue
-        entry = weights[layer.index]
-        product_denominator = denominator * entry.W.denominator
-        W = modular.residues(entry.W.numerators, modulus)
-        parts = [
-            modular.matmul(layer.patches.gather(values[block]), W, modulus).reshape(-1, layer.width)
-            for block in _blocks(values.shape[0], layer)
-        ]
-        values, denominator = np.concatenate(parts), product_denominator
-        if entry.b is not None:
-            denominator = lcm(product_denominator, entry.b.denominator)
-            bias = modular.residues(entry.b.numerators, modulus)
-            bias = bias * ((denominator // entry.b.denominator) % modulus) % modulus
-            if layer.bias == "filter":
-                bias = np.tile(bias, layer.patch_count)
-            values = (values * ((denominator // product_denominator) % modulus) + bias) % modulus
-        if layer.index == k and before_activation:
-            break
+            places = pattern.argmax[layer.index][:, :, None]
+            return LayerValues(np.take_along_axis(gathered, places, axis=2)[:, :, 0], denominator)
+        if layer.affine:
+            G = _affine_mod(layer, weights[layer.index], sources[0], modulus)
+        else:
+            G = _mixed_mod(layer, sources, modulus)
+        if layer.activation is None or (layer.index == k and before_activation):
+            return G
         require_rational(layer)
         slope = slope_below(layer)
         if slope is not None:
-            factors = np.where(
-                pattern.active[layer.index], slope.denominator % modulus, slope.numerator % modulus
-            )
-            values = values * factors % modulus
-            denominator *= slope.denominator
-        elif layer.activation is not None and layer.activation.name == "square":
-            values, denominator = values * values % modulus, denominator**2
-    return LayerValues(values, denominator)
+            active = pattern.active[layer.index]
+            factors = np.where(active, slope.denominator % modulus, slope.numerator % modulus)
+            return LayerValues(G.numerators * factors % modulus, G.denominator * slope.denominator)
+        if layer.activation.name == "square":
+            return LayerValues(G.numerators * G.numerators % modulus, G.denominator**2)
+        return G
+
+    first = LayerValues(modular.residues(x.numerators, modulus), x.denominator)
+    return instance.network.carry(k, first, step)
+
+
+def _affine_mod(layer: Layer, entry: LayerWeights, below: LayerValues, modulus: int) -> LayerValues:
+    product_denominator = below.denominator * entry.W.denominator
+    W = modular.residues(entry.W.numerators, modulus)
+    parts = [
+        modular.matmul(layer.patches.gather(below.numerators[block]), W, modulus).reshape(-1, layer.width)
+        for block in _blocks(below.numerators.shape[0], layer)
+    ]
+    values = np.concatenate(parts)
+    if entry.b is None:
+        return LayerValues(values, product_denominator)
+    denominator = lcm(product_denominator, entry.b.denominator)
+    bias = modular.residues(entry.b.numerators, modulus)
+    bias = bias * ((denominator // entry.b.denominator) % modulus) % modulus
+    if layer.bias == "filter":
+        bias = np.tile(bias, layer.patch_count)
+    return LayerValues(
+        (values * ((denominator // product_denominator) % modulus) + bias) % modulus, denominator
+    )

@@ -44,8 +44,8 @@ class GeneralPosition:
 def own_bias(instance: Instance, k: int) -> bool:
     """Has every unit of every convolutional or dense layer 1..k a bias of its own?"""
     return all(
-        layer.kind == "maxpool" or layer.bias == "unit" or (layer.kind == "dense" and layer.bias == "filter")
-        for layer in instance.network.layers[:k]
+        not layer.affine or layer.bias == "unit" or (layer.kind == "dense" and layer.bias == "filter")
+        for layer in instance.network.upto(k)
     )
 
 

@@ -28,6 +28,7 @@ from exactcnn.features.forward import (
     residue_values,
 )
 from exactcnn.features.instance import Instance
+from exactcnn.network.layers import Layer
 
 __all__ = ["FeatureMatrix", "Substitution", "sigmoid_image"]
 
@@ -58,6 +59,12 @@ def sigmoid_image(name: str, n: np.ndarray, prime: int, root: int) -> np.ndarray
     return (2 * image - 1) % prime if name == "tanh" else image
 
 
+def _after(layer: Layer, bits: int) -> int:
+    """Bits of numerators, or of denominators, after the layer's activation."""
+    name = None if layer.activation is None else layer.activation.name
+    return 2 * bits if name == "square" else bits + 64 if name == "leaky_relu" else bits
+
+
 @dataclass(frozen=True, eq=False)
 class FeatureMatrix:
     """F_k of an instance; raises UndecidedError where neither domain fits."""
@@ -67,7 +74,7 @@ class FeatureMatrix:
 
     def __post_init__(self) -> None:
         layer = self.instance.network.layer(self.k)
-        for below in self.instance.network.layers[: self.k - 1]:
+        for below in self.instance.network.upto(self.k)[:-1]:
             require_rational(below)
         if layer.activation is not None and layer.activation.kind == "other":
             raise UndecidedError(
@@ -99,9 +106,15 @@ class FeatureMatrix:
         weights = self.instance.need_weights()
         bits, work = largest(x.numerators).bit_length(), 0
         denominator_bits = x.denominator.bit_length()
-        for layer in network.layers[: self.k]:
+        for layer in network.upto(self.k):  # what branches add is counted as if they stood in a row
             work += x.shape[0] * layer.width * layer.patch_size
-            if layer.weight_shape is None:
+            if not layer.affine:
+                if layer.kind != "maxpool":
+                    m = layer.mixture
+                    gain = largest(m.coefficients).bit_length() + m.indices.shape[1].bit_length()
+                    bits += gain + largest(m.shifts).bit_length()
+                    denominator_bits += m.denominator.bit_length()
+                bits, denominator_bits = (_after(layer, b) for b in (bits, denominator_bits))
                 continue
             entry = weights[layer.index]
             bias_bits = 0 if entry.b is None else entry.b.denominator.bit_length()
@@ -109,10 +122,7 @@ class FeatureMatrix:
             bits += largest(entry.W.numerators).bit_length() + layer.patch_size.bit_length() + bias_bits
             if entry.b is not None:
                 bits = max(bits, largest(entry.b.numerators).bit_length() + denominator_bits) + 1
-            if layer.activation is not None and layer.activation.name == "square":
-                bits, denominator_bits = 2 * bits, 2 * denominator_bits
-            elif layer.activation is not None and layer.activation.name == "leaky_relu":
-                bits, denominator_bits = bits + 64, denominator_bits + 64
+            bits, denominator_bits = (_after(layer, b) for b in (bits, denominator_bits))
         return bits <= 62 or work <= _SMALL_EXACT_WORK
 
     @cached_property

@@ -1,11 +1,12 @@
-"""Floor 2: the network, a chain of layers, and its layer graph."""
+"""Floor 2: the network, a graph of layers; the paper's are chains."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from exactcnn.errors import MalformedError, MisuseError
 from exactcnn.network.geometry import State
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import networkx
 
 __all__ = ["Network"]
+
+S = TypeVar("S")
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,32 @@ class Network:
             raise MisuseError("layer", f"a layer number from 1 to {self.depth}", repr(k))
         return self.layers[k - 1]
 
+    @cached_property
+    def is_chain(self) -> bool:
+        """Is it the paper's kind: each layer reads the one before, all are affine or max-pooling?"""
+        plain = all(layer.affine or layer.kind == "maxpool" for layer in self.layers)
+        return plain and all(layer.sources == (layer.index - 1,) for layer in self.layers)
+
+    def upto(self, k: int) -> tuple[Layer, ...]:
+        """Layer k and the layers it depends on, in order (k = 0: none); of a chain, layers 1..k."""
+        if k == 0:
+            return ()
+        wanted = {k}
+        for layer in reversed(self.layers[:k]):
+            wanted |= set(layer.sources) if layer.index in wanted else set()
+        return tuple(layer for layer in self.layers[:k] if layer.index in wanted)
+
+    def carry(self, k: int, first: S, step: Callable[[Layer, list[S]], S]) -> S:
+        """The forward pass: the state of layer k, that of the input being ``first``, by ``step(layer, sources)``."""
+        states, layers = {0: first}, self.upto(k)
+        last = {source: layer.index for layer in layers for source in layer.sources}
+        for layer in layers:
+            states[layer.index] = step(layer, [states[source] for source in layer.sources])
+            for source in layer.sources:
+                if last[source] == layer.index:
+                    states.pop(source, None)
+        return states[k]
+
     @property
     def has_linear_output(self) -> bool:
         """Is layer L fully connected and linear, as the paper asks of the output?"""
@@ -90,7 +119,7 @@ class Network:
     def graph(self) -> networkx.DiGraph[int]:
         """The layer graph: node k is layer k (0 the input) with its ``width`` and ``kind``.
 
-        Edge (k-1, k) carries the patch count ``patches`` and size ``patch_size``.
+        Edge (j, k), layer k reading layer j, carries the patch count ``patches`` and size ``patch_size``.
         """
         import networkx
 
@@ -104,14 +133,15 @@ class Network:
                 shape=(layer.above.channels, *layer.above.extents),
                 activation=None if layer.activation is None else str(layer.activation),
             )
-            graph.add_edge(
-                layer.index - 1,
-                layer.index,
-                patches=layer.patch_count,
-                patch_size=layer.patch_size,
-                filters=layer.filters,
-                parameters=layer.parameter_count,
-            )
+            for source in layer.sources:
+                graph.add_edge(
+                    source,
+                    layer.index,
+                    patches=layer.patch_count,
+                    patch_size=layer.patch_size,
+                    filters=layer.filters,
+                    parameters=layer.parameter_count,
+                )
         return graph
 
     def to_json(self) -> dict[str, Any]:
@@ -125,16 +155,22 @@ class Network:
     def to_nodes(self) -> dict[str, Any]:
         """The network as FORMAT.md section 2 writes it: each layer a node or, with an activation, two."""
         nodes: list[dict[str, Any]] = []
+        titles: list[str | None] = []
         for layer in self.layers:
-            nodes += [{"of": [len(nodes) + n], **node} for n, node in enumerate(layer.to_nodes())]
-        return {"name": self.name, "input": list(self.input_shape), "nodes": nodes}
+            mine = layer.to_nodes()
+            for n, node in enumerate(mine):
+                of = [self.node_of(source) for source in layer.sources] if n == 0 else [len(nodes)]
+                nodes.append({"of": of, **node})
+            titles += [*[None] * (len(mine) - 1), layer.title]
+        record = {"name": self.name, "input": list(self.input_shape), "nodes": nodes}
+        return record | ({"names": titles} if any(titles) else {})
 
     def node_of(self, k: int) -> int:
         """The number of the node whose units are those of layer k (0: the input)."""
         return sum(len(layer.to_nodes()) for layer in self.layers[:k])
 
     def affine_node_of(self, k: int) -> int:
-        """The number of the affine node of layer k, which has weights."""
+        """The number of the first node of layer k, which has its weights if there are any."""
         return self.node_of(k - 1) + 1
 
     def _repr_html_(self) -> str:
@@ -146,7 +182,9 @@ class Network:
     def describe(self) -> str:
         """One line: the widths and layers."""
         parts = [f"input {' x '.join(map(str, self.input_shape))}"]
-        parts += [f"[{layer.index}] {layer} (n = {layer.width})" for layer in self.layers]
+        for layer in self.layers:
+            reads = "" if self.is_chain else f" of {', '.join(map(str, layer.sources))}"
+            parts.append(f"[{layer.name}] {layer}{reads} (n = {layer.width})")
         return " -> ".join(parts)
 
 

@@ -2,16 +2,20 @@
 
 Every complaint is one sentence naming the field, what was expected and what was found.
 Scalars are allowed where all axes agree; ``stride`` of a pooling defaults to its kernel, as
-in PyTorch; ``activation`` may be left out only in the last dense layer (it is linear then).
+in PyTorch; ``activation`` may be left out in the last dense layer (it is linear then) and in layers
+without weights.  A layer reads the one before it, unless ``of`` names others by ``name`` or number (0 or
+"input": the input); ``add`` and ``concat`` always have an ``of``.
 """
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.data.files import load_json, read_bytes
 from exactcnn.errors import MalformedError, shown
 from exactcnn.network.activations import Activation
@@ -30,9 +34,18 @@ _LISTS = (list, tuple)
 _WINDOW_KEYS = {"kernel", "stride", "padding", "dilation"}
 _KEYS = {
     "conv": {"kind", "filters", "patches", "activation", "bias"} | _WINDOW_KEYS,
-    "maxpool": {"kind", "patches"} | _WINDOW_KEYS,
     "dense": {"kind", "units", "activation", "bias"},
+    "maxpool": {"kind", "patches"} | _WINDOW_KEYS,
+    "avgpool": {"kind", "patches", "activation", "count_padding"} | _WINDOW_KEYS,
+    "add": {"kind", "activation"},
+    "concat": {"kind", "axis", "activation"},
+    "scale": {"kind", "factors", "shifts", "activation"},
+    "activation": {"kind", "activation"},
 }
+_REQUIRED = {
+    "conv": {"filters"}, "dense": {"units"}, "maxpool": set(), "avgpool": set(), "add": {"of"}, "concat": {"of"},
+    "scale": {"factors"}, "activation": {"activation"},
+}  # fmt: skip
 
 
 def read_spec(path: str | Path) -> Network:
@@ -139,44 +152,115 @@ def _patch_lists(value: object, below: State, field: str) -> tuple[tuple[int, ..
     return tuple(lists)
 
 
-def _layer(record: object, index: int, below: State, last: bool) -> Layer:
+def _sources(record: Mapping[str, Any], known: Mapping[str, int], index: int, field: str) -> tuple[int, ...]:
+    """The numbers of the layers read; () for the one before, unless the spec says it is that."""
+    if "of" not in record:
+        return ()
+    listed = record["of"] if isinstance(record["of"], _LISTS) else [record["of"]]
+    found = []
+    for n, entry in enumerate(listed):
+        if isinstance(entry, str) and entry in known:
+            found.append(known[entry])
+        elif isinstance(entry, bool) or not isinstance(entry, int) or not 0 <= entry < index:
+            raise MalformedError(f"{field}.of[{n}]", f"the name of an earlier layer, or a number from 0 to {index - 1}",
+                                 _kind_of(entry))  # fmt: skip
+        else:
+            found.append(entry)
+    several = record.get("kind") in ("add", "concat")
+    if (len(found) < 2) if several else (len(found) != 1):
+        raise MalformedError(f"{field}.of", "two layers or more" if several else "one layer", f"{len(found)}")
+    return () if found == [index - 1] else tuple(found)
+
+
+def _fixed(
+    record: Mapping[str, Any], channels: int, field: str
+) -> tuple[tuple[Fraction, ...], tuple[Fraction, ...]]:
+    """Factors and shifts of a scale, one for each channel."""
+    parts = []
+    for key in ("factors", "shifts"):
+        values = record.get(key, [0] * channels)
+        if not isinstance(values, _LISTS) or len(values) != channels:
+            raise MalformedError(
+                f"{field}.{key}", f"{channels} numbers, one for each channel", _kind_of(values)[:80]
+            )
+        parts.append(tuple(RationalArray.from_fractions(list(values), f"{field}.{key}").to_fractions()))
+    return parts[0], parts[1]
+
+
+def _layer(
+    record: object, index: int, states: Sequence[State], known: Mapping[str, int], key: int, last: bool
+) -> Layer:
     field = f"layers[{index - 1}]"
     if not isinstance(record, Mapping):
         raise MalformedError(field, "a table", _kind_of(record))
     kind = record.get("kind")
     if not isinstance(kind, str) or kind not in _KEYS:
-        raise MalformedError(f"{field}.kind", "conv, maxpool or dense", _kind_of(kind))
-    required = {"conv": {"kind", "filters"}, "maxpool": {"kind"}, "dense": {"kind", "units"}}[kind]
-    _keys(record, _KEYS[kind], required, field)
+        raise MalformedError(
+            f"{field}.kind", f"{', '.join(list(_KEYS)[:-1])} or {list(_KEYS)[-1]}", _kind_of(kind)
+        )
+    _keys(record, _KEYS[kind] | {"name", "of"}, _REQUIRED[kind] | {"kind"}, field)
+    title = record.get("name")
+    if title is not None and (
+        not isinstance(title, str) or not 0 < len(title) <= 100 or not title.isprintable() or title in known
+    ):
+        raise MalformedError(
+            f"{field}.name", "a printable text of 1 to 100 characters, unlike all others", _kind_of(title)
+        )
+    of = _sources(record, known, index, field)
+    below, *beside = [states[source] for source in of or (index - 1,)]
 
     activation: Activation | None = None
     bias = "none"
-    if kind != "maxpool":
-        if "activation" in record:
-            activation = Activation.from_json(record["activation"], field=f"{field}.activation")
-        elif last and kind == "dense":
-            activation = Activation.from_json("identity")
-        else:
-            raise MalformedError(f"{field}.activation", "an activation", "nothing")
+    if "activation" in record:
+        activation = Activation.from_json(record["activation"], field=f"{field}.activation")
+    elif last and kind == "dense":
+        activation = Activation.from_json("identity")
+    elif kind in ("conv", "dense"):
+        raise MalformedError(f"{field}.activation", "an activation", "nothing")
+    if kind in ("conv", "dense"):
         bias = record.get("bias", "unit")
         if not isinstance(bias, str) or bias not in BIASES:
             raise MalformedError(f"{field}.bias", "unit, filter or none", _kind_of(bias))
 
     reads: Window | tuple[tuple[int, ...], ...] | None = None
-    if kind != "dense":
+    pooling = kind in ("maxpool", "avgpool")
+    if kind == "conv" or pooling:
         if "patches" in record:
-            mixed = sorted(_WINDOW_KEYS & set(record))
+            mixed = sorted((_WINDOW_KEYS | {"count_padding"}) & set(record))
             if mixed:
                 raise MalformedError(field, "either patches or a kernel", f"patches and {', '.join(mixed)}")
             reads = _patch_lists(record["patches"], below, field)
         else:
-            reads = _window(record, below, field, kind == "maxpool")
+            reads = _window(record, below, field, pooling)
     filters = 1
     if kind == "conv":
         filters = _integer(record["filters"], 1, f"{field}.filters")
     elif kind == "dense":
         filters = _integer(record["units"], 1, f"{field}.units")
-    layer = Layer(index, kind, below, reads, filters, activation, bias)
+    axis, counted = record.get("axis", "channels"), record.get("count_padding", True)
+    if axis not in ("channels", "units"):
+        raise MalformedError(f"{field}.axis", "channels or units", _kind_of(axis))
+    if not isinstance(counted, bool):
+        raise MalformedError(f"{field}.count_padding", "true or false", _kind_of(counted))
+    if beside and axis == "channels":
+        wanted = (below.extents, below.channel_major, below.channels if kind == "add" else 0)
+        for n, state in enumerate(beside, 1):
+            if (state.extents, state.channel_major, state.channels if kind == "add" else 0) != wanted:
+                raise MalformedError(
+                    f"{field}.of[{n}]",
+                    f"the shape {below}, as of the first" if kind == "add" else f"{below.extents} positions, as of the first",
+                    f"{state}" + (" (the input, which is numbered by channels; a 1x1 avgpool copies it)"
+                                  if state.channel_major != below.channel_major else ""))  # fmt: skip
+        if kind == "concat" and below.channel_major:
+            raise MalformedError(
+                f"{field}.of[0]",
+                "no input, which is numbered by channels (a 1x1 avgpool copies it)",
+                "the input",
+            )
+    layer = Layer(
+        index, kind, below, reads, filters, activation, bias, of, tuple(beside), None if key == index else key, title,
+        _fixed(record, below.channels, field) if kind == "scale" else None, counted, axis,
+    )  # fmt: skip
     entries = layer.patch_count * layer.patch_size  # resolves the geometry, so errors surface here
     for count, what in ((entries, "patch entries"), (layer.width, "units")):
         if count > LARGEST_PATCH_TABLE:
@@ -207,9 +291,13 @@ def network_from_dict(spec: object) -> Network:
     listed = record["layers"]
     if not isinstance(listed, Sequence) or isinstance(listed, str) or not 1 <= len(listed) <= 1000:
         raise MalformedError("layers", "a list of 1 to 1000 layers", _kind_of(listed)[:80])
-    layers = []
+    layers: list[Layer] = []
+    states, known, key = [below], {"input": 0}, 1
     for index, entry in enumerate(listed, start=1):
-        layer = _layer(entry, index, below, index == len(listed))
+        layer = _layer(entry, index, states, known, key, index == len(listed))
         layers.append(layer)
-        below = layer.above
+        states.append(layer.above)
+        key += layer.affine or layer.pooling
+        if layer.title is not None:
+            known[layer.title] = index
     return Network(name, extents, tuple(layers))

@@ -97,7 +97,7 @@ class Weights:
                 raise MalformedError(
                     layer.field, f"at most {_LARGEST_LAYER} seeded weights", layer.parameter_count
                 )
-            prefixes, denominator = [law.prefix(seed, layer.index)], law.denominator(bits)
+            prefixes, denominator = [law.prefix(seed, layer.key or layer.index)], law.denominator(bits)
             W = law.draw(prefixes, "W", shape[0] * shape[1], bits, shape[0]).reshape(shape)
             b = None
             if layer.bias != "none":

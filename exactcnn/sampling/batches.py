@@ -65,7 +65,7 @@ class Plan:
                 values = _pooled(layer, values)
                 continue
             size, T = layer.patch_size, layer.filters
-            prefixes = [cell.law.prefix(seed, layer.index) for seed in seeds]
+            prefixes = [cell.law.prefix(seed, layer.key or layer.index) for seed in seeds]
             W = cell.law.draw(prefixes, "W", size * T, cell.bits, size).reshape(B, size, T)
             gathered = layer.patches.gather(values).reshape(-1, N * layer.patch_count, size)
             if in_floats:  # the first layer's patches, one matrix, are broadcast over the draws

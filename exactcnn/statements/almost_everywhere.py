@@ -13,6 +13,7 @@ and Extension A are faces of this one question: the second admits pooling, hence
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,11 +37,14 @@ from exactcnn.features.peeling import Peeling, peel
 from exactcnn.features.triangular import TriangularWitness, triangular_witness
 from exactcnn.linalg.evidence import Minor
 from exactcnn.linalg.modular_rank import rank_mod_p
+from exactcnn.network.weights import Weights
 from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding
+from exactcnn.statements.float_rank import FloatRank, float_rank
 
-__all__ = ["AlmostEverywhere", "NestedMinor", "Witness", "decide_almost_everywhere"]
+__all__ = ["AlmostEverywhere", "FloatWitness", "NestedMinor", "Witness", "decide_almost_everywhere"]
 
 _SEEDS = 8
+_FLOAT_SEEDS = 2
 _PEELING_SEEDS = 2
 # Beyond this many samples peeling (linear) is quicker than elimination (cubic).
 _PEEL_FROM = 3000
@@ -58,7 +62,15 @@ class NestedMinor:
     bits: int
 
 
-Witness = NestedMinor | FeatureMinor | VerifiedMinor | TriangularWitness | GeneralPosition
+@dataclass(frozen=True)
+class FloatWitness:
+    """Full rank by floats with bounds, at the given weights (``seed`` None) or at seeded ones."""
+
+    seed: int | None
+    rank: FloatRank
+
+
+Witness = NestedMinor | FeatureMinor | VerifiedMinor | TriangularWitness | GeneralPosition | FloatWitness
 
 
 @dataclass(frozen=True)
@@ -88,7 +100,7 @@ def decide_almost_everywhere(
     if counting.bound < N:
         reason = f"rank F_{k} < N = {N} for every choice of parameters: {counting.sentence}."
         return finding(REFUTED, reason, counting.kind, AlmostEverywhere(k, N, width, obstacle=counting))
-    dead = find_dead_layer(instance, k)
+    dead = find_dead_layer(instance, k) if instance.network.is_chain else None
     if dead is not None and dead.rank < N:
         rank = "= 0" if dead.rank == 0 else f"<= {dead.rank}"
         reason = (
@@ -96,10 +108,13 @@ def decide_almost_everywhere(
             f"[{-dead.bound - 1}, {-dead.bound}]) all its units are dead and rank F_{k} {rank}."
         )
         return finding(REFUTED, reason, "dead-layer", AlmostEverywhere(k, N, width, obstacle=dead))
-    analytic = hypotheses["analytic"] is True and all(
-        e.kind != "maxpool" for e in instance.network.layers[:k]
-    )
-    witness = _witness(instance, k) if analytic else general_position(instance, k)
+    layers = instance.network.upto(k)
+    analytic = hypotheses["analytic"] is True and all(layer.kind != "maxpool" for layer in layers)
+    witness: Witness | None
+    if not instance.network.is_chain:  # the other routes are stated for chains
+        witness = (_given_witness(instance, k) or _float_witness(instance, k)) if analytic else None
+    else:
+        witness = _witness(instance, k) if analytic else general_position(instance, k)
     if witness is None:
         reason = (
             "No witness of full rank was found by the routes that apply to these activations."
@@ -142,6 +157,9 @@ def _route(witness: Witness) -> tuple[str, str]:
             "general position",
             "by the general proof: patches at equal positions of layer 1 differ between samples",
         )
+    if isinstance(witness, FloatWitness):
+        at = "the given weights" if witness.seed is None else f"weights from seed {witness.seed}"
+        return f"{at}, by floats", f"witness: {at}, where {witness.rank.how}"
     if isinstance(witness, VerifiedMinor):
         return "the given weights, by balls", "witness: the given weights, by balls and a verified inverse"
     return "the given weights", "witness: the given weights"
@@ -154,7 +172,7 @@ def _witness(instance: Instance, k: int) -> Witness | None:
         or _nested_witness(instance, k)
         or _given_witness(instance, k)
         or general_position(instance, k)
-        or _ball_witness(instance, k)
+        or _float_witness(instance, k)
     )
 
 
@@ -224,11 +242,18 @@ def _given_witness(instance: Instance, k: int) -> FeatureMinor | None:
     return found if found.rank == instance.N else None
 
 
-def _ball_witness(instance: Instance, k: int) -> VerifiedMinor | None:
-    if instance.weights is None:
-        return None
-    try:
-        found = verified_minor(instance, k)
-    except UndecidedError:
-        return None
-    return found if found is not None and found.rank == instance.N else None
+def _float_witness(instance: Instance, k: int) -> FloatWitness | VerifiedMinor | None:
+    """At the given weights, by balls where floats do not do; then by floats at weights from seeds."""
+    tries: list[tuple[int | None, Instance]] = [] if instance.weights is None else [(None, instance)]
+    for number in range(_FLOAT_SEEDS):
+        weights = Weights.from_seed(instance.network, number)
+        tries.append((number, Instance(instance.network, instance.samples, weights)))
+    for seed, tried in tries:
+        if seed is None:
+            with suppress(UndecidedError):
+                found = verified_minor(tried, k)
+                if found is not None and found.rank == instance.N:
+                    return found
+        with suppress(UndecidedError):
+            return FloatWitness(seed, float_rank(tried, k))
+    return None

@@ -15,10 +15,12 @@ def decide_lifted_rank(instance: Instance, layer: int | None = None) -> list[Fin
     chosen = [
         entry.index
         for entry in instance.network.layers
-        if entry.kind != "maxpool" and (layer is None or entry.index == layer)
+        if entry.affine and (layer is None or entry.index == layer)
     ]
     if not chosen and layer is not None:
-        raise MisuseError("layer", "a convolutional or dense layer", f"max-pooling layer {layer}")
+        raise MisuseError(
+            "layer", "a convolutional or dense layer", f"{instance.network.layer(layer).kind} layer {layer}"
+        )
     if not chosen:
         reason = "It speaks of convolutional and dense layers and the network has none."
         return [Finding("lifted-rank", PROVED, reason, {"layers": []})]

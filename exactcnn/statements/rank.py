@@ -1,7 +1,8 @@
 """Floor 4: `rank`: has F_k rank N at the given weights and data?
 
 Lower bound: a minor that does not vanish mod p, in Q or in Q(u), or for activations without such
-a field one that is non-singular by ball arithmetic and a verified inverse.  Upper bound: counting
+a field sigma_min > 0 by float64 with proved bounds, or a minor that is non-singular by ball arithmetic
+and a verified inverse.  Upper bound: counting
 (width, equal samples, positions with few patch values), then kernel vectors.  Proved needs
 the lower bound to reach N, refuted the upper bound to stay below N; both bounds are in the
 evidence either way.  Inside ``floats_first`` float64 with proved bounds is tried before.
@@ -9,6 +10,7 @@ evidence either way.  Inside ``floats_first`` float64 with proved bounds is trie
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from exactcnn.arithmetic.texts import rational_text
@@ -24,6 +26,9 @@ from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding
 from exactcnn.statements.float_rank import FloatRank, float_rank, floats_allowed
 
 __all__ = ["RankEvidenceOfLayer", "decide_rank"]
+
+# Up to this many samples balls are quick, and a certificate eliminates the same enclosures.
+_SMALL = 40
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ def decide_rank(
     counting = counting_bounds(instance.network, instance.need_samples(), k)[0]
     upper: int = min(N, counting.bound)
     rule: CountingBound | Kernel | None = counting if upper < N else None
-    minor: FeatureMinor | VerifiedMinor | None = None
+    minor: FeatureMinor | VerifiedMinor | FloatRank | None = None
     denominator: int | None = None
     obstacle = note = ""
     if upper == N and floats_allowed() and not certifiable:
@@ -82,7 +87,7 @@ def decide_rank(
                 denominator = None if features.domain == "rational" else features.exact.denominator
     except UndecidedError as error:
         obstacle = str(error)
-        minor = _by_balls(instance, k)
+        minor = _without_field(instance, k, upper)
     evidence = RankEvidenceOfLayer(
         k, N, width, 0 if minor is None else minor.rank, upper, minor, rule, denominator
     )
@@ -90,11 +95,14 @@ def decide_rank(
     return Finding("rank", evidence.verdict, reason, _summary(evidence), evidence, k)
 
 
-def _by_balls(instance: Instance, k: int) -> VerifiedMinor | None:
-    try:
+def _without_field(instance: Instance, k: int, upper: int) -> VerifiedMinor | FloatRank | None:
+    """Where no exact field is known: all rows by floats with bounds, else as many as balls show."""
+    if upper == instance.N > _SMALL:
+        with suppress(UndecidedError):
+            return float_rank(instance, k)
+    with suppress(UndecidedError):
         return verified_minor(instance, k)
-    except UndecidedError:
-        return None
+    return None
 
 
 def _reason(evidence: RankEvidenceOfLayer, obstacle: str) -> str:

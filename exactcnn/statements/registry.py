@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from exactcnn.errors import MisuseError
 from exactcnn.features.instance import Instance
+from exactcnn.network.network import Network
 from exactcnn.statements.assumption_2_4 import decide_assumption_2_4, decide_lemma_2_5
 from exactcnn.statements.assumption_3_1 import decide_assumption_3_1
 from exactcnn.statements.assumption_3_2 import decide_assumption_3_2
@@ -18,7 +19,7 @@ from exactcnn.statements.critical_point import decide_critical_point, decide_los
 from exactcnn.statements.extension_a import decide_extension_a
 from exactcnn.statements.extension_b import decide_extension_b
 from exactcnn.statements.extension_c import decide_extension_c
-from exactcnn.statements.finding import Finding
+from exactcnn.statements.finding import UNDECIDED, Finding
 from exactcnn.statements.float_rank import FLOATS, float_proofs
 from exactcnn.statements.lemma_4_2 import decide_lemma_4_2
 from exactcnn.statements.lemma_4_3 import decide_lemma_4_3
@@ -249,6 +250,29 @@ STATEMENTS: dict[str, Statement] = {
 }
 
 
+# What speaks of one layer and what lies below it, on any graph; everything else is stated for chains.
+ON_GRAPHS = {
+    "rank",
+    "theorem-3.5",
+    "structure",
+    "assumption-2.4",
+    "lemma-2.5",
+    "lifted-rank",
+    "assumption-3.2",
+}
+
+
+def _for_chains(statement: str, network: Network) -> Finding:
+    odd = next(layer for layer in network.layers if layer.sources != (layer.index - 1,)
+               or not (layer.affine or layer.kind == "maxpool"))  # fmt: skip
+    reason = (
+        f"{statement} is stated for chains of convolutional, dense and max-pooling layers; in this network layer "
+        f"{odd.name} is {odd} and reads {', '.join(f'layer {n}' if n else 'the input' for n in odd.sources)}. On any "
+        f"graph {', '.join(sorted(ON_GRAPHS))} are decided."
+    )
+    return Finding(statement, UNDECIDED, reason, {"layer": odd.index})
+
+
 def decide(statement: str, instance: Instance, layer: int | None = None) -> list[Finding]:
     """The findings of one statement; MisuseError names the statements that exist."""
     if statement not in STATEMENTS:
@@ -256,6 +280,8 @@ def decide(statement: str, instance: Instance, layer: int | None = None) -> list
     if layer is not None:
         instance.network.layer(layer)  # range check with its own sentence
     before = float_proofs()
+    if not instance.network.is_chain and statement not in ON_GRAPHS:
+        return [_for_chains(statement, instance.network)]
     found = STATEMENTS[statement].decide(instance, layer)
     if statement == "rank" or float_proofs() == before:
         return found

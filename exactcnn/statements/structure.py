@@ -15,7 +15,7 @@ def decide_structure(instance: Instance, layer: int | None = None) -> list[Findi
     """One finding for each convolutional or pooling layer (or for ``layer`` alone)."""
     findings = []
     for entry in instance.network.layers:
-        if entry.kind == "dense" or (layer is not None and entry.index != layer):
+        if entry.kind == "dense" or entry.reads is None or (layer is not None and entry.index != layer):
             continue
         found = patch_structure(entry)
         summary = {

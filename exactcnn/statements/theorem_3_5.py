@@ -28,11 +28,11 @@ def decide_theorem_3_5(instance: Instance, k: int) -> Finding:
 def _hypotheses(instance: Instance, k: int) -> dict[str, bool | None]:
     """Theorem 3.5's hypotheses: True, False, or None where undecided or too large to compare."""
     network = instance.network
-    layers = network.layers[:k]
+    layers = network.upto(k)
     activations = [layer.activation for layer in layers if layer.activation is not None]
     first = network.layer(1)
     separate: bool | None = None
-    if first.kind != "maxpool":
+    if first.affine and network.is_chain:
         if instance.N * first.patch_count * first.patch_size <= _LARGEST_COMPARISON:
             separate = decide_assumption_3_1(instance).verdict == PROVED
         elif distinct_patch_values(first, instance.need_samples().x.numerators, 0) < instance.N:
@@ -41,7 +41,8 @@ def _hypotheses(instance: Instance, k: int) -> dict[str, bool | None]:
         {PROVED: True, REFUTED: False}.get(decide_assumption_3_2(a.properties).verdict) for a in activations
     ]
     return {
-        "no-pooling": all(layer.kind != "maxpool" for layer in layers),
+        "no-pooling": not any(layer.pooling for layer in layers),
+        **({} if network.is_chain else {"chain": False}),
         "bias-per-unit": own_bias(instance, k),
         "wide": network.layer(k).width >= instance.N,
         "analytic": all_of([a.properties.real_analytic for a in activations]),

@@ -229,8 +229,8 @@ CASES = [
         r"layers\[1\]: expected a table, found 'dense'",
     ),
     ("layer null", {"input": [4], "layers": [None]}, r"layers\[0\]: expected a table"),
-    ("kind missing", one({"units": 3}), r"layers\[0\]\.kind: expected conv, maxpool or dense"),
-    ("kind unknown", one({**DENSE, "kind": "avgpool"}), r"\.kind: .* found 'avgpool'"),
+    ("kind missing", one({"units": 3}), r"layers\[0\]\.kind: expected conv, dense, maxpool, avgpool"),
+    ("kind unknown", one({**DENSE, "kind": "lstm"}), r"\.kind: .* found 'lstm'"),
     ("kind a list", one({**DENSE, "kind": ["dense"]}), r"\.kind: .* \(list\)"),
     # dense
     ("units missing", one({"kind": "dense"}), r"layers\[0\]\.units: expected a value"),
