@@ -1,11 +1,14 @@
-"""Floor 6: scales and shifts in a chain of layers.
+"""Floor 6: scales and shifts.
 
-Directly behind a convolution or dense layer they are folded into its weights, exactly; elsewhere they become
-a layer of their own, linear, with a diagonal matrix, and that is noted.  So does an activation
-that stands where no weights are.
+Directly behind a convolution or dense layer they are folded into its weights, exactly; behind a fixed map of a
+graph (a sum, a concatenation, an average) or a tensor that is read elsewhere too they are a ``scale``; elsewhere
+they become a layer of their own, linear, with a diagonal matrix, and that is noted.  So does an
+activation that stands where no weights are.
 """
 
 from __future__ import annotations
+
+from fractions import Fraction
 
 import numpy as np
 
@@ -24,9 +27,17 @@ class AffineChain(Chain):
     def affine(self, where: str, scale: RationalArray | None, shift: RationalArray | None) -> None:
         """scale * z + shift, each broadcast against the tensor as NumPy does, the batch axis at most 1."""
         scale, shift = (self._broadcast(where, array) for array in (scale, shift))
-        draft = self.drafts[-1] if self.drafts else None
-        self.version += 1
-        if draft is not None and draft.linear and self._foldable(draft, scale):
+        draft = self.below
+        fixed = draft is not None and (draft.shared or (draft.W is None and draft.layer.kind != "maxpool"))
+        if fixed and len(self.shape) > 1 and all(_by_channel(each) for each in (scale, shift)):
+            C, shape = self.state.channels, self.shape
+            factors, shifts = (
+                (Fraction(default),) * C if each is None else tuple(_spread(each, C).to_fractions())
+                for each, default in ((scale, 1), (shift, 0))
+            )
+            self.append(where, "scale", None, 1, None, None, "none", fixed=(factors, shifts))
+            self.units = self.units.reshape(shape)
+        elif draft is not None and draft.linear and self._foldable(draft, scale):
             self._fold(draft, scale, shift)
         else:
             self.elementwise(where, scale, shift)
@@ -138,6 +149,16 @@ class AffineChain(Chain):
             f"layer {draft.layer.index}: {what} with a diagonal matrix; statements about almost all, some or no "
             "weights speak of all matrices there."
         )
+
+
+def _by_channel(array: RationalArray | None) -> bool:
+    """One number for each channel, or for all?"""
+    return array is None or all(n == 1 for n in array.shape[1:])
+
+
+def _spread(array: RationalArray, channels: int) -> RationalArray:
+    numerators = np.broadcast_to(array.numerators.reshape(-1), (channels,)).copy()
+    return RationalArray.from_integers(numerators, array.denominator)
 
 
 def _placed(values: np.ndarray, units: np.ndarray) -> np.ndarray:

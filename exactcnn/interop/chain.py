@@ -1,8 +1,10 @@
-"""Floor 6: the list of layers that a model is lowered to, and the tensor that goes through it.
+"""Floor 6: the list of layers that a model is lowered to, and the tensors that go through them.
 
-Conventions.  ``units`` holds the number of the unit behind each element of PyTorch's tensor (without the
-batch axis): the input is numbered channel-major, everything above position-major (FORMAT.md 2.1), so
-flattening is a reshape of ``units``.  ``version`` counts operations: a reader of an earlier one is a branch.
+Conventions.  A ``Flow`` stands for a tensor of the model: the layer behind it (0: the input) and ``units``, the
+number of the unit behind each element of PyTorch's tensor (without the batch axis): the input is numbered
+channel-major, everything above position-major (FORMAT.md 2.1), so flattening is a reshape of ``units``.
+``Chain`` stands at one of them (``at``, ``state``, ``units``); a front end goes to the tensor an operation reads.
+A tensor that several operations read is *shared*: nothing may be folded into the layer behind it.
 """
 
 from __future__ import annotations
@@ -10,16 +12,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.errors import MalformedError
 from exactcnn.network.activations import Activation
-from exactcnn.network.geometry import check_padding
+from exactcnn.network.geometry import State, check_padding
 from exactcnn.network.layers import Layer, Window
 from exactcnn.network.network import Network, input_state
 from exactcnn.network.spec import network_from_dict
 from exactcnn.network.weights import LayerWeights, Weights
 
-__all__ = ["Chain", "Draft", "require_chain"]
+__all__ = ["Chain", "Draft", "Flow"]
 
 # Weights of one layer, those that are 0 by construction included.
 _LARGEST_LAYER = 50_000_000
@@ -27,14 +31,13 @@ _MOST_LAYERS = 1000
 _IDENTITY = Activation.from_json("identity")
 
 
-def require_chain(current: bool, where: str) -> None:
-    """MalformedError unless the operation reads the result of the operation before it."""
-    if not current:
-        raise MalformedError(
-            where,
-            "a chain of layers, each reading only the one before (verify one branch at a time)",
-            "branches (a skip connection, a sum or a concatenation)",
-        )
+@dataclass(frozen=True, eq=False)
+class Flow:
+    """A tensor of the model; ``units`` has its shape."""
+
+    at: int
+    state: State
+    units: np.ndarray
 
 
 @dataclass
@@ -47,16 +50,25 @@ class Draft:
     b: RationalArray | None
     bias: str
     activation: Activation | None = None
+    shared: bool = False
 
     @property
     def linear(self) -> bool:
-        return self.W is not None and self.activation is None
+        """May weights still be changed?"""
+        return self.W is not None and self.open
+
+    @property
+    def open(self) -> bool:
+        """May an activation still be put on it?"""
+        return self.activation is None and not self.shared and self.layer.kind != "maxpool"
 
     def to_spec(self) -> dict[str, Any]:
         record = dict(self.layer.to_json())
         if self.W is not None:
             record["activation"] = (self.activation or _IDENTITY).to_json()
             record["bias"] = self.bias
+        elif self.activation is not None:
+            record["activation"] = self.activation.to_json()
         return record
 
 
@@ -70,7 +82,8 @@ class Chain:
         if self.state.size > _LARGEST_LAYER:
             raise MalformedError("input shape", f"at most {_LARGEST_LAYER} values", self.state.size)
         self.units = self.state.units().reshape(input_shape)
-        self.version = 0
+        self.at = 0
+        self.shared_input = False
         self.drafts: list[Draft] = []
         self.notes: list[str] = []
         self.weight_notes: list[str] = []
@@ -80,6 +93,29 @@ class Chain:
         """The shape of PyTorch's tensor here, without the batch axis."""
         return self.units.shape
 
+    @property
+    def below(self) -> Draft | None:
+        """The layer here; None at the input."""
+        return self.drafts[self.at - 1] if self.at else None
+
+    def flow(self, shared: bool = False) -> Flow:
+        """The tensor here; ``shared``: is it read by more than one operation?"""
+        if shared and self.at:
+            self.drafts[self.at - 1].shared = True
+        self.shared_input = self.shared_input or (shared and not self.at)
+        return Flow(self.at, self.state, self.units)
+
+    def go(self, flow: Flow) -> None:
+        self.at, self.state, self.units = flow.at, flow.state, flow.units
+
+    def require_own(self, where: str) -> None:
+        """MalformedError where an operation changes in place what another one reads."""
+        below = self.below
+        if self.shared_input if below is None else below.shared:
+            raise MalformedError(
+                where, "an operation in place only on what nothing else reads (set inplace=False)", "a branch"
+            )
+
     def note(self, sentence: str) -> None:
         if sentence not in self.notes:
             self.notes.append(sentence)
@@ -88,13 +124,19 @@ class Chain:
         """The network, its weights, notes on the network and notes on the weights."""
         if not self.drafts:
             raise MalformedError(self.name, "at least one layer", "none")
-        network = network_from_dict(
-            {
-                "name": self.name,
-                "input": list(self.input_shape),
-                "layers": [draft.to_spec() for draft in self.drafts],
-            }
-        )
+        if self.at != len(self.drafts):
+            raise MalformedError(self.name, "the output of the last operation", "another output")
+        layers = [draft.to_spec() for draft in self.drafts]
+        network = network_from_dict({"name": self.name, "input": list(self.input_shape), "layers": layers})
+        if not network.is_chain:  # layers of a graph go by the names of the model's operations
+            for draft, record in zip(self.drafts, layers, strict=True):
+                title = draft.where.partition(": ")[2] or draft.where
+                title = "".join(c for c in title.partition(" (")[0] if c.isprintable())[:90]
+                taken = {each.get("name") for each in layers} | {"input"}
+                record["name"] = next(
+                    t for t in (title or "layer", *(f"{title}#{n}" for n in range(2, 2002))) if t not in taken
+                )
+            network = network_from_dict({**network.to_json(), "layers": layers})
         entries = [None if d.W is None else LayerWeights(d.W, d.b) for d in self.drafts]
         weights = Weights.from_layers(network, entries)
         return network, weights, tuple(self.notes), tuple(self.weight_notes)
@@ -120,7 +162,10 @@ class Chain:
         W: RationalArray | None,
         b: RationalArray | None,
         bias: str,
+        of: tuple[Flow, ...] = (),
+        **more: Any,
     ) -> None:
+        """A layer on the tensor here, or on those of ``of``; ``more``: further fields of the Layer."""
         if len(self.drafts) >= _MOST_LAYERS:
             raise MalformedError(where, f"at most {_MOST_LAYERS} layers", "more")
         activation = None if W is None else _IDENTITY
@@ -131,7 +176,11 @@ class Chain:
             raise MalformedError(
                 where, "positive kernels, strides and dilations, and padding of at least 0", reads
             )
-        layer = Layer(len(self.drafts) + 1, kind, self.state, reads, filters, activation, bias)
+        index, sources = len(self.drafts) + 1, tuple(flow.at for flow in of) or (self.at,)
+        layer = Layer(
+            index, kind, of[0].state if of else self.state, reads, filters, activation, bias,
+            () if sources == (index - 1,) else sources, tuple(flow.state for flow in of[1:]), **more,
+        )  # fmt: skip
         try:
             above = layer.above
             if isinstance(reads, Window):
@@ -149,4 +198,4 @@ class Chain:
         self.state = above
         units = above.units()
         self.units = units.reshape(-1) if kind == "dense" else units
-        self.version += 1
+        self.at = index

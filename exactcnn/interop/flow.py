@@ -1,20 +1,18 @@
 """Floor 6: what both front ends know about the values of a graph that are not numbers.
 
-``Flow`` stands for the one tensor that goes through the chain, at one moment: a later operation that
-reads an earlier moment is a branch.  ``BATCH`` stands for the number of samples in shapes.
+``BATCH`` stands for the number of samples in shapes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 from exactcnn.errors import MalformedError
 from exactcnn.interop.lowering import Lowering
 
-__all__ = ["BATCH", "FORMULAS", "Flow", "even_padding", "reshape_flow"]
+__all__ = ["BATCH", "FORMULAS", "even_padding", "reshape_flow"]
 
 
 class _Batch:
@@ -32,13 +30,6 @@ FORMULAS = {
     },
     "softsign": {"name": "custom", "expression": "t/(1 + abs(t))"},
 }
-
-
-@dataclass(frozen=True)
-class Flow:
-    """The tensor after ``version`` operations."""
-
-    version: int
 
 
 def reshape_flow(chain: Lowering, where: str, target: Sequence[Any], batch: int | None = None) -> None:

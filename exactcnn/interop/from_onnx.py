@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from exactcnn.errors import MalformedError
-from exactcnn.interop.chain import require_chain
-from exactcnn.interop.flow import Flow
+from exactcnn.interop.chain import Flow
 from exactcnn.interop.lowering import Lowering
 from exactcnn.interop.model import Model
 from exactcnn.interop.onnx_file import OnnxFile, printable
@@ -32,8 +31,8 @@ def from_onnx(
     """The exact network that an ONNX file describes, with its weights as stored (float16 to float64, bfloat16).
 
     ``input_shape``, of one sample without the batch axis, is needed only where the file leaves it open.
-    The graph must be a chain of Conv, Gemm, MatMul, MaxPool, BatchNormalization, Flatten, Dropout and
-    known activations; float32 attributes (epsilon, alpha) are taken as stored.
+    The graph must be made of Conv, Gemm, MatMul, MaxPool, AveragePool, BatchNormalization, Add, Concat, Flatten,
+    Dropout and known activations; float32 attributes (epsilon, alpha) are taken as stored.
 
     Raises MalformedError (a ValueError) with one sentence for anything else, naming the operation.
     """
@@ -47,8 +46,8 @@ def from_onnx(
     shape = _shape(file, input_shape)
     stem = path.stem if path.stem.isprintable() else "model"
     chain = Lowering(name or stem[:_LONGEST_NAME] or "model", shape)
-    operations = Operations(file, chain)
-    env: dict[str, Any] = {file.input: Flow(chain.version)}
+    operations = Operations(file, chain, needed)
+    env: dict[str, Any] = {file.input: chain.flow(operations.shared(file.input))}
     for node in needed:
         where = f"{file.field}: {label(node)}"
         inputs = [_value(file, env, wanted, where) for wanted in node.input]
@@ -61,7 +60,7 @@ def from_onnx(
         raise MalformedError(
             file.field, "an output that depends on the input", f"output {printable(file.output)}"
         )
-    require_chain(final.version == chain.version, file.field)
+    chain.go(final)
     network, weights, notes, weight_notes = chain.finish()
     run, engine = _runner(file, shape)
     return Model(network, weights, notes, weight_notes, str(path), run, engine)

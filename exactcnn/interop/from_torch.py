@@ -8,15 +8,15 @@ stored.  What ``torch_operations`` does not know is refused by name.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from exactcnn.errors import MalformedError, MisuseError
-from exactcnn.interop.chain import require_chain
+from exactcnn.interop.chain import Flow
 from exactcnn.interop.extras import optional
-from exactcnn.interop.flow import Flow
 from exactcnn.interop.lowering import Lowering
 from exactcnn.interop.model import Model
 
@@ -27,8 +27,8 @@ def from_torch(module: Any, input_shape: Sequence[int], *, name: str | None = No
     """The exact network that ``module`` describes, with its weights as stored (float16 to float64, bfloat16).
 
     ``input_shape``: of one sample, (d,) or (C, *extents), without the batch axis.  The module must be in
-    evaluation mode and a chain of Conv1d/2d/3d, Linear, MaxPool, BatchNorm, Dropout, Flatten and known
-    activations, as modules or functions, in Sequential or a ``forward`` of its own.
+    evaluation mode and made of Conv1d/2d/3d, Linear, MaxPool, AvgPool, BatchNorm, sums, concatenations, Dropout,
+    Flatten and known activations, as modules or functions, in Sequential or a ``forward`` of its own.
 
     Raises MalformedError (a ValueError) with one sentence for anything else, naming the operation, and
     MisuseError for arguments that are not a module and a shape.
@@ -90,9 +90,30 @@ def _walk(torch: Any, module: Any, chain: Lowering) -> None:
 
     fx = optional("torch.fx", "torch")
 
+    class Tracked(fx.Proxy):  # type: ignore[misc, name-defined]
+        """x += y changes x itself, which others may read; torch.fx would record a sum of its own."""
+
+        def __iadd__(self, other: Any) -> Any:
+            return self.tracer.create_proxy("call_function", operator.iadd, (self, other), {})
+
+        def __isub__(self, other: Any) -> Any:
+            return self.tracer.create_proxy("call_function", operator.isub, (self, other), {})
+
+        def __imul__(self, other: Any) -> Any:
+            return self.tracer.create_proxy("call_function", operator.imul, (self, other), {})
+
+        def __itruediv__(self, other: Any) -> Any:
+            return self.tracer.create_proxy("call_function", operator.itruediv, (self, other), {})
+
+        def __ipow__(self, other: Any) -> Any:
+            return self.tracer.create_proxy("call_function", operator.ipow, (self, other), {})
+
     class Tracer(fx.Tracer):  # type: ignore[misc, name-defined]
         def is_leaf_module(self, part: Any, path: str) -> bool:
             return isinstance(part, Function) or bool(super().is_leaf_module(part, path))
+
+        def proxy(self, node: Any) -> Any:
+            return Tracked(node, self)
 
     try:
         graph = Tracer().trace(module)
@@ -112,7 +133,7 @@ def _walk(torch: Any, module: Any, chain: Lowering) -> None:
         raise MalformedError(
             type(module).__name__, "a forward with one input that is used", f"{len(inputs)} inputs"
         )
-    env[inputs[0]] = Flow(chain.version)
+    env[inputs[0]] = chain.flow(operations.shared(inputs[0]))
     called: set[str] = set()
     for node in nodes:
         if node not in needed and node.op.startswith("call") and node.target not in HARMLESS:
@@ -136,7 +157,7 @@ def _walk(torch: Any, module: Any, chain: Lowering) -> None:
         raise MalformedError(
             type(module).__name__, "a forward that returns one tensor", type(result).__name__
         )
-    require_chain(result.version == chain.version, type(module).__name__)
+    chain.go(result)
 
 
 def _needed(output: Any) -> set[Any]:

@@ -1,4 +1,4 @@
-"""Floor 6: the one list of layers that PyTorch modules and ONNX graphs are lowered to.
+"""Floor 6: the one graph of layers that PyTorch modules and ONNX graphs are lowered to.
 
 Conventions.  A front end calls one method for each operation it meets, with weights in PyTorch's
 layout (filters (T, C/groups, *kernel), matrices (out, in)) as exact rationals.  ``units`` holds the
@@ -16,6 +16,7 @@ Everything else is refused with MalformedError, naming the operation and what to
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -24,6 +25,7 @@ import numpy as np
 from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.errors import MalformedError
 from exactcnn.interop.affine import AffineChain
+from exactcnn.interop.chain import Flow
 from exactcnn.interop.exact_arrays import plus, times
 from exactcnn.interop.rounding import nearest_scale
 from exactcnn.network.activations import Activation
@@ -118,6 +120,91 @@ class Lowering(AffineChain):
                 )
         self.append(where, "maxpool", Window(kernel, stride, padding, dilation), 1, None, None, "none")
 
+    def avgpool(
+        self,
+        where: str,
+        kernel: tuple[int, ...],
+        stride: tuple[int, ...],
+        padding: tuple[int, ...],
+        ceil: bool,
+        count_padding: bool,
+    ) -> None:
+        """Average-pooling of each channel; ``count_padding``: are zeros of the padding counted?"""
+        self.require_image(where, len(kernel))
+        window = (self.state.extents, kernel, stride, padding)
+        if ceil and any((e + 2 * p - k) % s for e, k, s, p in zip(*window, strict=True)):
+            raise MalformedError(
+                where, "ceil_mode off, or windows that fit (crop or pad the input)", "ceil_mode on"
+            )
+        window_of = Window(kernel, stride, padding, (1,) * len(kernel))
+        counted = count_padding or not any(padding)
+        self.append(where, "avgpool", window_of, 1, None, None, "none", count_padding=counted)
+
+    def adaptive_avgpool(self, where: str, sizes: tuple[int | None, ...]) -> None:
+        """To so many positions (None: as they are), which must divide the extents."""
+        self.require_image(where, len(sizes))
+        extents = self.state.extents
+        wanted = [e if o is None else o for e, o in zip(extents, sizes, strict=True)]
+        if any(o < 1 or e % o for e, o in zip(extents, wanted, strict=True)):
+            raise MalformedError(where, f"output sizes that divide the extents {extents}", tuple(wanted))
+        kernel = tuple(e // o for e, o in zip(extents, wanted, strict=True))
+        if any(k > 1 for k in kernel):
+            self.avgpool(where, kernel, kernel, (0,) * len(kernel), False, True)
+
+    def mean(self, where: str, axes: tuple[int, ...], keep: bool) -> None:
+        """The mean over all extents of an image, axes counted with the batch."""
+        n = len(self.state.extents)
+        self.require_image(where, n)
+        if sorted(axis % (n + 2) for axis in axes) != list(range(2, n + 2)):
+            raise MalformedError(where, f"the mean over all extents, axes {tuple(range(2, n + 2))}", axes)
+        self.adaptive_avgpool(where, (1,) * n)
+        if not keep:
+            self.units = self.units.reshape(self.state.channels)
+
+    def add(self, where: str, flows: Sequence[Flow]) -> None:
+        """The sum of tensors of one shape."""
+        flows = self._alike(where, flows)
+        first = flows[0]
+        for flow in flows[1:]:
+            if flow.units.shape != first.units.shape or not np.array_equal(flow.units, first.units):
+                raise MalformedError(
+                    where, f"tensors of one shape {first.units.shape}, without the batch", flow.units.shape
+                )
+        self.append(where, "add", None, 1, None, None, "none", tuple(flows))
+        self.units = first.units
+
+    def concatenate(self, where: str, flows: Sequence[Flow], axis: int) -> None:
+        """Along the channels, or of flat tensors."""
+        if len(flows) == 1:
+            self.go(flows[0])
+            return
+        flows = self._alike(where, flows)
+        axes = {flow.units.ndim for flow in flows}
+        if len(axes) > 1 or axis not in (1, -next(iter(axes))):
+            raise MalformedError(where, "tensors along axis 1, the channels", f"axis {axis}")
+        if axes == {1}:
+            starts = np.cumsum([0, *(flow.state.size for flow in flows)])
+            units = np.concatenate([flow.units + start for flow, start in zip(flows, starts, strict=False)])
+            self.append(where, "concat", None, 1, None, None, "none", tuple(flows), axis="units")
+            self.units = units
+            return
+        for flow in flows:
+            if flow.units.shape[1:] != flows[0].state.extents or flow.units.shape[0] != flow.state.channels:
+                raise MalformedError(where, f"images of extents {flows[0].state.extents}", flow.units.shape)
+        self.append(where, "concat", None, 1, None, None, "none", tuple(flows))
+
+    def _alike(self, where: str, flows: Sequence[Flow]) -> list[Flow]:
+        """The input, numbered by channels, is copied by a 1 x 1 average where other tensors stand beside it."""
+        found = list(flows)
+        for n, flow in enumerate(found):
+            if flow.state.channel_major:
+                self.go(flow)
+                ones = (1,) * len(flow.state.extents)
+                window = Window(ones, ones, (0,) * len(ones), ones)
+                self.append(f"{where} (its input)", "avgpool", window, 1, None, None, "none")
+                found[n] = Flow(self.at, self.state, self.state.units().reshape(-1)[flow.units])
+        return found
+
     def flatten(self, where: str) -> None:
         """All axes but the batch become one, in PyTorch's order (row-major)."""
         self.reshape(where, (self.units.size,))
@@ -133,25 +220,31 @@ class Lowering(AffineChain):
                 f"shape {shape} of a tensor {self.shape}, without the batch",
             )
         self.units = self.units.reshape(shape)
-        self.version += 1
 
     def activate(self, where: str, record: Any) -> None:
         """An activation by FORMAT.md's ACTIVATION; see the module's docstring for where it goes."""
         activation = Activation.from_json(record, where)
-        self.version += 1
-        if self.drafts and self.drafts[-1].linear:
-            self.drafts[-1].activation = activation
+        here = below = self.below
+        if here is not None and here.open:
+            here.activation = activation
             return
-        below = next((d for d in reversed(self.drafts) if d.W is not None), None)
-        if below is not None and below.linear and activation.name in _NONDECREASING:
+        while below is not None and below.layer.kind == "maxpool" and not below.shared:
+            (source,) = below.layer.sources
+            below = self.drafts[source - 1] if source else None
+        if below is not here and below is not None and below.linear and activation.name in _NONDECREASING:
             below.activation = activation
             self.note(
                 f"{where}: {activation} stands behind a max-pooling and is verified before it, in layer "
                 f"{below.layer.index}; it is nondecreasing, so the values behind the pooling are the same."
             )
             return
-        self.elementwise(where, None, None)
-        self.drafts[-1].activation = activation
+        if here is not None and (here.shared or here.layer.kind not in ("maxpool", "conv", "dense")):
+            units = self.units
+            self.append(where, "activation", None, 1, None, None, "none")
+            self.units = units
+        else:
+            self.elementwise(where, None, None)
+        self.drafts[self.at - 1].activation = activation
 
     def batch_norm(
         self,

@@ -1,8 +1,8 @@
-"""Floor 6: each operation of ONNX that has an exact meaning here, handed to the chain of layers.
+"""Floor 6: each operation of ONNX that has an exact meaning here, handed to the graph of layers.
 
-Conventions.  A value is a Flow (the tensor of the chain), an array (a constant), or a list of sizes in which
+Conventions.  A value is a Flow (a tensor of the network), an array (a constant), or a list of sizes in which
 BATCH stands for the batch.  A handler gets the node's attributes and its inputs, padded with None, and
-returns its first output; None means the chain went on.
+returns its first output; None means the tensor where the chain stands now.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import numpy as np
 from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.arithmetic.texts import rational_text
 from exactcnn.errors import ExactCNNError, MalformedError
-from exactcnn.interop.chain import require_chain
+from exactcnn.interop.chain import Flow
 from exactcnn.interop.exact_arrays import affine_parts, exact
-from exactcnn.interop.flow import BATCH, FORMULAS, Flow, even_padding, reshape_flow
+from exactcnn.interop.flow import BATCH, FORMULAS, even_padding, reshape_flow
 from exactcnn.interop.lowering import Lowering
 from exactcnn.interop.onnx_file import Attributes, OnnxFile, printable
 
@@ -31,7 +31,6 @@ _ADVICE = {
     "Erf": "export with opset 20 or later, where GELU is one operation",
     "QuantizeLinear": "verify the model before quantisation",
     "DequantizeLinear": "verify the model before quantisation",
-    "Concat": "verify one branch at a time: only chains of layers are decided",
 }
 
 
@@ -59,12 +58,12 @@ _ADVICE |= dict.fromkeys(
 
 
 class Operations:
-    """Applies nodes of ``file`` to ``chain``."""
+    """Applies the ``needed`` nodes of ``file`` to ``chain``."""
 
-    def __init__(self, file: OnnxFile, chain: Lowering) -> None:
+    def __init__(self, file: OnnxFile, chain: Lowering, needed: list[Any]) -> None:
         self.file, self.chain = file, chain
         self._consumers: dict[str, list[Any]] = {}
-        for node in file.nodes:
+        for node in needed:
             for name in node.input:
                 self._consumers.setdefault(name, []).append(node)
 
@@ -84,7 +83,17 @@ class Operations:
             raise MalformedError(
                 where, "arguments that exactcnn knows", str(error).partition("\n")[0]
             ) from None
-        return [Flow(self.chain.version) if result is None else result]
+        if result is None:
+            result = self.chain.flow(bool(node.output) and self.shared(node.output[0]))
+        return [result]
+
+    def shared(self, name: str) -> bool:
+        """Is a value read by several operations (or the output too), not counting its shape?"""
+        readers = [
+            user for user in self._consumers.get(name, [])
+            if user.op_type != "Shape" and not (user.op_type == "Sigmoid" and self._swish(user))
+        ]  # fmt: skip
+        return len({id(user) for user in readers}) + int(name == self.file.output) > 1
 
     def _swish(self, node: Any) -> bool:
         """Is this sigmoid used only to be multiplied with what it was taken of?"""
@@ -98,11 +107,10 @@ class Operations:
         )
 
     def flow(self, where: str, value: Any) -> None:
-        if isinstance(value, tuple):
-            require_chain(False, where)
         if not isinstance(value, Flow):
-            raise MalformedError(where, "the tensor of the chain as its input", "a constant")
-        require_chain(value.version == self.chain.version, where)
+            what = "a sigmoid of which something else is read" if isinstance(value, tuple) else "a constant"
+            raise MalformedError(where, "a tensor of the network as its input", what)
+        self.chain.go(value)
 
     def weights(self, where: str, value: Any) -> RationalArray:
         """A constant, exactly."""
@@ -142,6 +150,34 @@ class Operations:
             raise MalformedError(f"{where}.kernel_shape", "a list of integers", "nothing")
         stride, padding, dilation = self._window(where, a, kernel, len(kernel))
         self.chain.maxpool(where, kernel, stride, padding, dilation, bool(a.integer("ceil_mode", 0)))
+
+    def avgpool(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> None:
+        self.flow(where, inputs[0])
+        kernel = a.integers("kernel_shape", None)
+        if kernel is None:
+            raise MalformedError(f"{where}.kernel_shape", "a list of integers", "nothing")
+        stride, padding, dilation = self._window(where, a, kernel, len(kernel))
+        if set(dilation) != {1}:
+            raise MalformedError(f"{where}.dilations", "1", dilation)
+        ceil, counted = bool(a.integer("ceil_mode", 0)), bool(a.integer("count_include_pad", 0))
+        self.chain.avgpool(where, kernel, stride, padding, ceil, counted)
+
+    def global_average(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> None:
+        self.flow(where, inputs[0])
+        self.chain.adaptive_avgpool(where, (1,) * (len(self.chain.shape) - 1))
+
+    def mean(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> None:
+        self.flow(where, inputs[0])
+        axes = a.integers("axes", None)
+        if inputs[1] is not None:
+            axes = tuple(int(n) for n in _sizes(where, inputs[1]))
+        self.chain.mean(where, axes or (), bool(a.integer("keepdims", 1)))
+
+    def total(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> None:
+        values = [value for value in inputs if value is not None]
+        if len(values) < 2 or not all(isinstance(value, Flow) for value in values):
+            raise MalformedError(where, "a sum of tensors of the network", f"{len(values)} values")
+        self.chain.add(where, values)
 
     def _window(
         self, where: str, a: Attributes, kernel: tuple[int, ...], axes: int
@@ -258,7 +294,10 @@ class Operations:
         if kind == "mul" and len(delayed) == 1 and delayed[0][1] in (first, second):
             return self.activation(where, delayed[0][1], "silu")
         if isinstance(first, Flow) and isinstance(second, Flow):
-            require_chain(kind == "mul" and first == second, where)
+            if kind == "add":
+                return self.chain.add(where, [first, second])
+            if kind != "mul" or node.input[0] != node.input[1]:
+                raise MalformedError(where, "x * x, or a sum of tensors", f"{kind} of two tensors")
             return self.activation(where, first, "square")
         flow_first = isinstance(first, Flow)
         self.flow(where, first if flow_first else second)
@@ -300,8 +339,11 @@ class Operations:
         return [inputs[0][int(i)] for i in index.reshape(-1)]
 
     def concat(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> Any:
-        if any(isinstance(value, (Flow, tuple)) for value in inputs):
-            require_chain(False, where)
+        values = [value for value in inputs if value is not None]
+        if any(isinstance(value, (Flow, tuple)) for value in values):
+            if not all(isinstance(value, Flow) for value in values):
+                raise MalformedError(where, "tensors of the network only", "a constant among them")
+            return self.chain.concatenate(where, values, a.integer("axis", 1))
         return [n for value in inputs if value is not None for n in _sizes(where, value)]
 
     def unsqueeze(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> Any:
@@ -358,6 +400,7 @@ def _simple(name: str) -> Callable[..., Any]:
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "Add": Operations.arithmetic,
     "Atan": _simple("arctan"),
+    "AveragePool": Operations.avgpool,
     "BatchNormalization": Operations.batch_norm,
     "Concat": Operations.concat,
     "Constant": Operations.constant,
@@ -369,12 +412,14 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "Gather": Operations.gather,
     "Gelu": Operations.gelu,
     "Gemm": Operations.gemm,
+    "GlobalAveragePool": Operations.global_average,
     "Identity": Operations.keep,
     "LeakyRelu": Operations.leaky_relu,
     "MatMul": Operations.matmul,
     "MaxPool": Operations.maxpool,
     "Mul": Operations.arithmetic,
     "Pow": Operations.power,
+    "ReduceMean": Operations.mean,
     "Relu": _simple("relu"),
     "Reshape": Operations.reshape,
     "Shape": Operations.shape,
@@ -382,6 +427,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "Softplus": _simple("softplus"),
     "Softsign": _simple("softsign"),
     "Sub": Operations.arithmetic,
+    "Sum": Operations.total,
     "Swish": Operations.swish,
     "Tanh": _simple("tanh"),
     "Transpose": Operations.transpose,

@@ -1,4 +1,4 @@
-"""Floor 6: each operation of PyTorch that has an exact meaning here, handed to the chain of layers.
+"""Floor 6: each operation of PyTorch that has an exact meaning here, handed to the graph of layers.
 
 Conventions.  Handlers have the parameter names and defaults of PyTorch's functions; ``x`` is the Flow.
 A module is its function called with its attributes.  Numbers in the code (slopes, eps, constants) are
@@ -14,16 +14,17 @@ from typing import Any
 from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.arithmetic.texts import rational_text
 from exactcnn.errors import ExactCNNError, MalformedError
-from exactcnn.interop.chain import require_chain
+from exactcnn.interop.chain import Flow
 from exactcnn.interop.exact_arrays import affine_parts, exact, parameter
-from exactcnn.interop.flow import BATCH, FORMULAS, Flow, even_padding, reshape_flow
+from exactcnn.interop.flow import BATCH, FORMULAS, even_padding, reshape_flow
 from exactcnn.interop.lowering import Lowering
 from exactcnn.interop.torch_tables import MODES, function_table, method_table, module_table
 
 __all__ = ["Operations"]
 
 _KNOWN = (
-    "Conv1d/2d/3d, Linear, MaxPool1d/2d/3d, BatchNorm1d/2d/3d, Flatten, Dropout, Identity, ReLU, LeakyReLU, "
+    "Conv1d/2d/3d, Linear, MaxPool1d/2d/3d, AvgPool1d/2d/3d, AdaptiveAvgPool, "
+    "BatchNorm1d/2d/3d, sums, cat, Flatten, Dropout, Identity, ReLU, LeakyReLU, "
     "Sigmoid, Tanh, Softplus, SiLU, GELU, ELU, Softsign, square and arctan"
 )
 _ADVICE = {
@@ -31,7 +32,6 @@ _ADVICE = {
     "LogSoftmax": "remove it: the features below it are what the theory speaks of",
     "softmax": "remove it: the features below it are what the theory speaks of",
     "log_softmax": "remove it: the features below it are what the theory speaks of",
-    "cat": "verify one branch at a time: only chains of layers are decided",
 }
 
 
@@ -58,12 +58,14 @@ class Operations:
             if handler is None:
                 raise _unknown(f"{node.target} ({type(part).__name__})", type(part).__name__)
             self._current(where, args)
+            if getattr(part, "inplace", False) and type(part).__name__ not in MODES:
+                self.chain.require_own(where)
             if part.training and type(part).__name__ in MODES:
                 raise MalformedError(
                     f"{node.target}", "evaluation mode (call module.eval() first)", "training mode"
                 )
             handler(f"{node.target} ({type(part).__name__})", part)
-            return Flow(self.chain.version)
+            return self.chain.flow(self.shared(node))
         if node.op == "call_method":
             handler = self._methods.get(node.target)
             if handler is None and hasattr(self.torch.Tensor, node.target):
@@ -75,6 +77,9 @@ class Operations:
                 node.target if isinstance(node.target, str) else getattr(node.target, "__name__", node.target)
             )
             raise _unknown(f"{node.name} ({target})", str(target))
+        if _in_place(node, args) and args and isinstance(args[0], Flow):
+            self.chain.go(args[0])
+            self.chain.require_own(where)
         try:
             result = handler(self, where, *args, **kwargs)
         except ExactCNNError:
@@ -83,7 +88,16 @@ class Operations:
             raise MalformedError(
                 where, "arguments that exactcnn knows", str(error).partition("\n")[0]
             ) from None
-        return Flow(self.chain.version) if result is None else result
+        return self.chain.flow(self.shared(node)) if result is None else result
+
+    def shared(self, node: Any) -> bool:
+        """Is its value read by several operations, not counting its shape?"""
+        readers = [
+            user for user in node.users
+            if not (user.op == "call_method" and user.target in ("size", "dim"))
+            and not (user.target is getattr and user.args[1:] == ("shape",)) and not self.feeds_swish(user)
+        ]  # fmt: skip
+        return len(readers) > 1
 
     def feeds_swish(self, node: Any) -> bool:
         """Is this a sigmoid used only to be multiplied with what it was taken of?"""
@@ -101,7 +115,7 @@ class Operations:
         flows = [a for a in args if isinstance(a, Flow)]
         if len(args) != 1 or len(flows) != 1:
             raise MalformedError(where, "one tensor as its input", f"{len(args)} arguments")
-        require_chain(flows[0].version == self.chain.version, where)
+        self.chain.go(flows[0])
 
     def _attribute(self, target: str) -> Any:
         value: Any = self.module
@@ -154,7 +168,7 @@ class Operations:
             raise MalformedError(
                 where, "padding_mode 'zeros' (pad the images yourself)", repr(part.padding_mode)
             )
-        x = Flow(self.chain.version)
+        x = self.chain.flow()
         self.conv(where, x, part.weight, part.bias, part.stride, part.padding, part.dilation, part.groups)
 
     def linear(self, where: str, x: Any, weight: Any, bias: Any = None) -> None:
@@ -174,6 +188,36 @@ class Operations:
             where, kernel, steps, _axes(padding, axes, where), _axes(dilation, axes, where), bool(ceil_mode)
         )
 
+    def avg_pool(
+        self, axes: int, where: str, x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0,
+        ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: Any = None,
+    ) -> None:  # fmt: skip
+        self._current(where, (x,))
+        if divisor_override is not None:
+            raise MalformedError(where, "no divisor_override", divisor_override)
+        kernel = _axes(kernel_size, axes, where)
+        steps = kernel if stride is None or stride == [] else _axes(stride, axes, where)
+        pads = _axes(padding, axes, where)
+        self.chain.avgpool(where, kernel, steps, pads, bool(ceil_mode), bool(count_include_pad))
+
+    def adaptive_avg_pool(self, axes: int, where: str, x: Any, output_size: Any) -> None:
+        self._current(where, (x,))
+        sizes = output_size if isinstance(output_size, (list, tuple)) else (output_size,) * axes
+        if len(sizes) != axes or any(n is not None and type(n) is not int for n in sizes):
+            raise MalformedError(where, f"whole numbers or None for {axes} axes", sizes)
+        self.chain.adaptive_avgpool(where, tuple(sizes))
+
+    def mean(self, where: str, x: Any, dim: Any = None, keepdim: bool = False) -> None:
+        self._current(where, (x,))
+        axes = () if dim is None else tuple(dim) if isinstance(dim, (list, tuple)) else (dim,)
+        self.chain.mean(where, axes, bool(keepdim))
+
+    def concatenate(self, where: str, tensors: Any, dim: int = 0) -> None:
+        flows = list(tensors)
+        if not flows or not all(isinstance(each, Flow) for each in flows):
+            raise MalformedError(where, "tensors of the network", f"{len(flows)} values")
+        self.chain.concatenate(where, flows, dim)
+
     def batch_norm(
         self, where: str, x: Any, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None,
         training: bool = False, momentum: Any = 0.1, eps: float = 1e-5,
@@ -192,7 +236,7 @@ class Operations:
         )  # fmt: skip
 
     def batch_norm_module(self, where: str, part: Any) -> None:
-        x = Flow(self.chain.version)
+        x = self.chain.flow()
         self.batch_norm(where, x, part.running_mean, part.running_var, part.weight, part.bias, eps=part.eps)
 
     # ------------------------------------------------------------------ activations
@@ -260,14 +304,13 @@ class Operations:
             raise _unknown(f"{where} (.{name})", name)
         return self.size(where, x)
 
-    def keep(self, where: str, x: Any, *args: Any, **kwargs: Any) -> Flow:
+    def keep(self, where: str, x: Any, *args: Any, **kwargs: Any) -> None:
         """Operations that change nothing in evaluation mode."""
         self._current(where, (x,))
         if kwargs.get("training", False) or (len(args) > 1 and args[1] is True):
             raise MalformedError(
                 where, "dropout switched off (training=False, module.eval())", "dropout in training"
             )
-        return Flow(self.chain.version)
 
     def item(self, where: str, x: Any, index: Any) -> Any:
         if not isinstance(x, tuple):
@@ -284,8 +327,11 @@ class Operations:
         flows = [v for v in (a, b) if isinstance(v, Flow)]
         if kwargs or not flows:
             raise _unknown(where, kind)
+        if len(flows) == 2 and kind == "add":
+            return self.chain.add(where, flows)
         if len(flows) == 2:
-            require_chain(kind == "mul" and a == b, where)
+            if kind != "mul" or a is not b:
+                raise MalformedError(where, "x * x, or a sum of tensors", f"{kind} of two tensors")
             return self.activation(where, a, "square")
         self._current(where, flows)
         constant = self._constant(where, b if isinstance(a, Flow) else a)
@@ -304,9 +350,20 @@ class Operations:
 
     def dropout(
         self, where: str, x: Any, p: float = 0.5, training: bool = True, inplace: bool = False
-    ) -> Flow:
+    ) -> None:
         """PyTorch's functions default to training, whatever the module's mode."""
-        return self.keep(where, x, training=training)
+        self.keep(where, x, training=training)
+
+
+def _in_place(node: Any, args: Any) -> bool:
+    """Does a function or method change its first argument?"""
+    name = str(node.target if isinstance(node.target, str) else getattr(node.target, "__name__", ""))
+    return (
+        node.target in (operator.iadd, operator.isub, operator.imul, operator.itruediv, operator.ipow)
+        or (name.endswith("_") and not name.endswith("__"))
+        or node.kwargs.get("inplace") is True
+        or (len(args) > 1 and args[-1] is True and "pool" not in name)
+    )
 
 
 def _label(node: Any) -> str:

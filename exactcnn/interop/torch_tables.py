@@ -11,7 +11,8 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from exactcnn.interop.flow import FORMULAS, Flow
+from exactcnn.interop.chain import Flow
+from exactcnn.interop.flow import FORMULAS
 from exactcnn.interop.torch_modules import Function
 
 __all__ = ["HARMLESS", "MODES", "function_table", "method_table", "module_table"]
@@ -52,17 +53,29 @@ def function_table(torch: Any, O: Any) -> dict[Any, Callable[..., Any]]:  # noqa
         ),
         start=1,
     ):
-        table |= dict.fromkeys(pools, _with_axes(axes))
-    table |= {F.linear: O.linear, F.batch_norm: O.batch_norm, F.gelu: O.gelu, F.leaky_relu: O.leaky_relu}
+        table |= dict.fromkeys(pools, _with_axes(axes, "max_pool"))
+    for axes in (1, 2, 3):
+        averages = (getattr(F, f"avg_pool{axes}d"), getattr(F, f"adaptive_avg_pool{axes}d"))
+        table |= zip(
+            averages, (_with_axes(axes, "avg_pool"), _with_axes(axes, "adaptive_avg_pool")), strict=True
+        )
+    table |= dict.fromkeys((torch.cat, torch.concat, torch.concatenate), O.concatenate)
+    table |= {
+        F.linear: O.linear,
+        torch.mean: O.mean,
+        F.batch_norm: O.batch_norm,
+        F.gelu: O.gelu,
+        F.leaky_relu: O.leaky_relu,
+    }
     table |= {F.softplus: O.softplus, F.elu: O.elu, torch.flatten: O.flatten, torch.reshape: O.reshape}
     table |= dict.fromkeys((F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, F.alpha_dropout), O.dropout)
     table |= {operator.getitem: O.item, builtins.getattr: O.get_attribute, operator.floordiv: O.integers}
-    table |= dict.fromkeys((torch.pow, operator.pow), O.power)
+    table |= dict.fromkeys((torch.pow, operator.pow, operator.ipow), O.power)
     for kind, functions in {
         "add": (operator.add, operator.iadd, torch.add),
         "sub": (operator.sub, operator.isub, torch.sub, torch.subtract),
         "mul": (operator.mul, operator.imul, torch.mul, torch.multiply),
-        "div": (operator.truediv, torch.div, torch.divide, torch.true_divide),
+        "div": (operator.truediv, operator.itruediv, torch.div, torch.divide, torch.true_divide),
     }.items():
         table |= dict.fromkeys(functions, _arithmetic(kind))
     return table
@@ -73,7 +86,8 @@ def module_table(torch: Any, operations: Any) -> dict[Any, Callable[[str, Any], 
     nn = torch.nn
 
     def here() -> Flow:
-        return Flow(operations.chain.version)
+        found: Flow = operations.chain.flow()
+        return found
 
     def simple(record: Any) -> Callable[[str, Any], Any]:
         return lambda where, part: operations.activation(where, here(), record)
@@ -106,6 +120,17 @@ def module_table(torch: Any, operations: Any) -> dict[Any, Callable[[str, Any], 
             m.ceil_mode,
             m.return_indices,
         )
+    for axes, average in enumerate((nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d), start=1):
+        table[average] = lambda where, m, axes=axes: operations.avg_pool(  # type: ignore[misc]
+            axes, where, here(), m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad,
+            getattr(m, "divisor_override", None),
+        )  # fmt: skip
+    for axes, adaptive in enumerate(
+        (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d), start=1
+    ):
+        table[adaptive] = lambda where, m, axes=axes: operations.adaptive_avg_pool(  # type: ignore[misc]
+            axes, where, here(), m.output_size
+        )
     table[Function] = lambda where, m: operations.activation(where, here(), m.name)
     drops = (
         nn.Dropout,
@@ -125,6 +150,7 @@ def method_table(O: Any) -> dict[str, Callable[..., Any]]:  # noqa: E741
         "view": O.reshape,
         "reshape": O.reshape,
         "flatten": O.flatten,
+        "mean": O.mean,
         "contiguous": O.keep,
         "clone": O.keep,
         "detach": O.keep,
@@ -136,5 +162,5 @@ def _arithmetic(kind: str) -> Callable[..., Any]:
     return lambda self, where, a, b, **kwargs: self.arithmetic(kind, where, a, b, **kwargs)
 
 
-def _with_axes(axes: int) -> Callable[..., Any]:
-    return lambda self, where, *args, **kwargs: self.max_pool(axes, where, *args, **kwargs)
+def _with_axes(axes: int, name: str) -> Callable[..., Any]:
+    return lambda self, where, *args, **kwargs: getattr(self, name)(axes, where, *args, **kwargs)

@@ -65,7 +65,7 @@ def branches():
     made = chain((4,)).add("MatMul", f32(4, 4))
     before = made.value
     made.add("Relu")
-    return made.add("Add", before)
+    return made.add("Mul", before)
 
 
 def with_value(value):
@@ -79,14 +79,14 @@ MODELS = {
         lambda: conv().add("Softmax"),
         "operation Softmax: expected one of Add.*without its last softmax",
     ),
-    "average pooling": (lambda: conv().add("GlobalAveragePool"), "operation GlobalAveragePool"),
+    "global maximum": (lambda: conv().add("GlobalMaxPool"), "operation GlobalMaxPool"),
     "transposed convolution": (
         lambda: chain().add("ConvTranspose", f32(2, 3, 2, 2)),
         "operation ConvTranspose",
     ),
     "own domain": (lambda: conv().add("Relu", domain="my.domain"), "my.domain.Relu"),
     "cast": (lambda: conv().add("Cast", to=1), "one float type"),
-    "branches": (branches, "a chain of layers"),
+    "product of branches": (branches, "x \\* x, or a sum"),
     "not a number": (
         lambda: with_value(np.nan),
         r"weight\[1\]\[1\]\[0\]\[1\]: expected a finite number, found nan",

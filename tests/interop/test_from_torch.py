@@ -234,13 +234,18 @@ def test_unpacking_and_running():
     assert model.run(np.zeros((4, 3))).shape == (4, 2)
 
 
-class Branch(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.a = nn.Linear(4, 4)
+def augmented(x):
+    """PyTorch computes 2 (relu(x) + 1), for t is y; torch.fx by itself records relu(x) + 1 + relu(x)."""
+    t = y = torch.relu(x)
+    t += 1
+    return t + y
 
-    def forward(self, x):
-        return self.a(x) + x
+
+def scaled_in_place(x):
+    t = torch.relu(x)
+    y = t.flatten(1)
+    y *= 2
+    return t + y
 
 
 class Unused(nn.Module):
@@ -293,7 +298,13 @@ IMAGE = (2, 5, 4)
 REFUSED = {
     "softmax": (lambda: nn.Sequential(L(4, 4), nn.Softmax(1)), (4,), "Softmax.*remove it"),
     "layer norm": (lambda: nn.Sequential(L(4, 4), nn.LayerNorm(4)), (4,), "LayerNorm"),
-    "average pooling": (lambda: nn.Sequential(C(2, 3, 2), nn.AvgPool2d(2)), IMAGE, "AvgPool2d"),
+    "average with a divisor": (lambda: nn.Sequential(C(2, 3, 2), nn.AvgPool2d(2, divisor_override=3)), IMAGE, "divisor"),
+    "uneven average": (lambda: nn.Sequential(C(2, 3, 2), nn.AdaptiveAvgPool2d(3)), IMAGE, "divide the extents"),
+    "product of branches": (lambda: Other(lambda x: x * (x + 1)), (4,), "x \\* x, or a sum"),
+    "in place on a branch": (lambda: Other(lambda x: x + F.relu(x, inplace=True)), (4,), "in place only"),
+    "in place on a view": (lambda: Other(lambda x: x + F.relu_(x.view(-1, 4))), (4,), "in place only"),
+    "augmented assignment on a branch": (lambda: Other(augmented), (4,), "in place only"),
+    "augmented product on a branch": (lambda: Other(scaled_in_place), (4,), "in place only"),
     "adaptive": (lambda: nn.Sequential(C(2, 3, 2), nn.AdaptiveMaxPool2d(1)), IMAGE, "AdaptiveMaxPool2d"),
     "transposed": (lambda: nn.Sequential(nn.ConvTranspose2d(2, 3, 2)), IMAGE, "ConvTranspose2d"),
     "selu": (lambda: nn.Sequential(L(4, 4), nn.SELU()), (4,), "SELU"),
@@ -306,7 +317,6 @@ REFUSED = {
         lambda: nn.Sequential(L(4, 4), nn.BatchNorm1d(4, track_running_stats=False)), (4,), "statistics of each batch",
     ),
     "functional dropout": (lambda: Other(lambda x: F.dropout(x)), (4,), "training"),
-    "branch": (Branch, (4,), "chain of layers"),
     "unused": (Unused, (4,), "results are used"),
     "deciding": (Deciding, (4,), "torch.fx can trace"),
     "nan": (with_nan, (4,), r"weight\[1\]\[2\]: expected a finite number, found nan"),
@@ -324,7 +334,7 @@ REFUSED = {
     "no layers": (lambda: nn.Sequential(nn.Flatten()), (4,), "at least one layer"),
     "cube": (lambda: Other(lambda x: x**3), (4,), "square"),
     "two tensors": (lambda: Other(lambda x: (x, x)), (4,), "returns one tensor"),
-    "cat": (lambda: Other(lambda x: torch.cat([x, x], 1)), (4,), "one branch at a time"),
+    "cat": (lambda: Other(lambda x: torch.cat([x, x], 0)), (4,), "along axis 1"),
     "matrix factor": (lambda: Other(lambda x: x @ x.t()), (4,), "expected one of"),
     "transposed view": (lambda: Other(lambda x: x.view(-1, 2, 2)), (4,), "a reshape to"),
     "integers": (lambda: nn.Sequential(L(4, 4)).to(torch.complex64), (4,), "dtype torch.complex64"),

@@ -1,0 +1,205 @@
+"""Networks that are no chains: blocks of residual, inception, dense and averaged networks, as PyTorch and ONNX write them."""
+
+from __future__ import annotations
+
+import random
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import exactcnn
+from exactcnn.data.digits import load_digits
+from exactcnn.features.instance import Instance
+from tests.interop.models import exact_outputs, integers_in
+from tests.statements.instances import certified
+
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'exactcnn[torch]'")
+nn, F = torch.nn, torch.nn.functional
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+class ResNet(nn.Module):
+    """Two basic blocks, the second with a projection, in-place ReLUs and a global average."""
+
+    def __init__(self, channels=4, act=nn.ReLU):
+        super().__init__()
+        C = channels
+        self.stem = nn.Conv2d(1, C, 3, padding=1, bias=False)
+        self.bn = nn.BatchNorm2d(C)
+        self.act = act()
+        self.a1, self.b1 = nn.Conv2d(C, C, 3, padding=1, bias=False), nn.BatchNorm2d(C)
+        self.a2, self.b2 = nn.Conv2d(C, C, 3, padding=1, bias=False), nn.BatchNorm2d(C)
+        self.c1, self.d1 = nn.Conv2d(C, 2 * C, 3, 2, 1, bias=False), nn.BatchNorm2d(2 * C)
+        self.c2, self.d2 = nn.Conv2d(2 * C, 2 * C, 3, 1, 1, bias=False), nn.BatchNorm2d(2 * C)
+        self.down = nn.Sequential(nn.Conv2d(C, 2 * C, 1, 2, bias=False), nn.BatchNorm2d(2 * C))
+        self.pool, self.fc = nn.AdaptiveAvgPool2d(1), nn.Linear(2 * C, 10)
+
+    def forward(self, x):
+        x = self.act(self.bn(self.stem(x)))
+        out = self.act(self.b1(self.a1(x)))
+        out = self.b2(self.a2(out))
+        out += x
+        x = self.act(out)
+        out = self.d2(self.c2(self.act(self.d1(self.c1(x)))))
+        x = self.act(out + self.down(x))
+        return self.fc(torch.flatten(self.pool(x), 1))
+
+
+class Inception(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one, self.three = nn.Conv2d(1, 3, 1), nn.Conv2d(1, 2, 3, padding=1)
+        self.reduce, self.five = nn.Conv2d(1, 2, 1), nn.Conv2d(2, 3, 5, padding=2)
+        self.pool, self.project = nn.MaxPool2d(3, 1, 1), nn.Conv2d(1, 2, 1)
+        self.average = nn.AvgPool2d(3, 1, 1)
+
+    def forward(self, x):
+        parts = [
+            F.relu(self.one(x)), F.relu(self.three(x)), F.relu(self.five(F.relu(self.reduce(x)))),
+            F.relu(self.project(self.pool(x))), self.average(x), x,
+        ]  # fmt: skip
+        return torch.cat(parts, 1)
+
+
+class DenseNet(nn.Module):
+    """BatchNorm-ReLU-convolution on the concatenation of all that came before, then a transition."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(1, 4, 3, padding=1)
+        self.norms = nn.ModuleList([nn.BatchNorm2d(4 + 2 * n) for n in range(4)])
+        self.convs = nn.ModuleList([nn.Conv2d(4 + 2 * n, 2, 3, padding=1) for n in range(3)])
+        self.transition = nn.Conv2d(10, 5, 1)
+
+    def forward(self, x):
+        found = [self.first(x)]
+        for norm, conv in zip(self.norms, self.convs, strict=False):
+            found.append(conv(F.relu(norm(torch.cat(found, 1)))))
+        return F.avg_pool2d(self.transition(F.relu(self.norms[3](torch.cat(found, 1)))), 2).mean((2, 3))
+
+
+class VGG(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(inplace=True), nn.Conv2d(4, 4, 3, padding=1), nn.ReLU(inplace=True),
+            nn.MaxPool2d(2),
+        )  # fmt: skip
+        self.average = nn.AdaptiveAvgPool2d((2, 4))
+        self.classifier = nn.Sequential(nn.Linear(32, 16), nn.ReLU(True), nn.Dropout(), nn.Linear(16, 10))
+
+    def forward(self, x):
+        return self.classifier(torch.flatten(self.average(self.features(x)), 1))
+
+
+class Reads(nn.Module):
+    """Sums and concatenations of flat tensors, a tensor read before and after its activation, the input itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(64, 12), nn.Linear(12, 12), nn.Linear(88, 10)
+
+    def forward(self, x):
+        flat = x.flatten(1)
+        g = self.a(flat)
+        f = torch.relu(g)
+        h = self.b(f) + g
+        h = h + h * h
+        return self.c(torch.cat([flat, f, h], 1))
+
+
+MODELS = {"resnet": ResNet, "inception": Inception, "densenet": DenseNet, "vgg": VGG, "reads": Reads}
+
+
+def built(name, seed=0):
+    """Integer weights, and batch norms whose scale is rational, so that PyTorch's float64 is exact."""
+    torch.manual_seed(seed)
+    module = MODELS[name]().eval().double()
+    rng = random.Random(seed)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(torch.tensor(integers_in(rng, parameter.shape, -2, 2)))
+        for part in module.modules():
+            if isinstance(part, nn.BatchNorm2d):
+                part.eps = 0.0
+                part.running_mean.copy_(torch.tensor(integers_in(rng, part.running_mean.shape)))
+                part.running_var.fill_(4.0)
+    return module
+
+
+def outputs(module, x):
+    with torch.no_grad():
+        return module(torch.tensor(x)).numpy().reshape(len(x), -1)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("seed", range(4))
+def test_integer_networks_agree_exactly(name, seed):
+    module, x = built(name, seed), integers_in(random.Random(-seed), (3, 1, 8, 8))
+    model = exactcnn.from_torch(module, (1, 8, 8))
+    assert not model.network.is_chain
+    given = outputs(module, x)
+    assert np.abs(given).max() < 2**53
+    assert np.array_equal(exact_outputs(model, x), given)
+    assert exactcnn.Network.from_dict(model.network.to_json()) == model.network
+
+
+def exported(module, path):
+    torch.onnx.export(module, (torch.zeros(2, 1, 8, 8, dtype=torch.float64),), str(path), dynamo=False, opset_version=17,
+                      do_constant_folding=False, training=torch.onnx.TrainingMode.PRESERVE)  # fmt: skip
+    return exactcnn.from_onnx(path)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_same_network_from_onnx(name, tmp_path):
+    pytest.importorskip("onnx", reason="onnx is not installed: pip install 'exactcnn[onnx]'")
+    module, x = built(name), integers_in(random.Random(1), (3, 1, 8, 8))
+    model = exported(module, tmp_path / "m.onnx")
+    assert np.array_equal(exact_outputs(model, x), outputs(module, x))
+    direct = exactcnn.from_torch(module, (1, 8, 8))
+    kinds = [(layer.kind, layer.width, str(layer.activation)) for layer in direct.network.layers]
+    assert [(layer.kind, layer.width, str(layer.activation)) for layer in model.network.layers] == kinds
+
+
+def at_three_layers(network):
+    """An early, a middle and the last one."""
+    return sorted({1, (network.depth + 1) // 2, network.depth})
+
+
+@pytest.mark.parametrize("name", ["resnet", "inception", "densenet", "vgg"])
+def test_ranks_of_trained_looking_networks_on_digits(name):
+    """Random float32 weights, as PyTorch draws them: the rank at three layers, decided both ways, with certificates."""
+    torch.manual_seed(1)
+    module = MODELS[name]().eval()
+    model = exactcnn.from_torch(module, (1, 8, 8))
+    samples = load_digits().take(40).scaled(Fraction(1, 16))
+    inst = Instance(model.network, samples, model.weights)
+    verdicts = set()
+    for k in at_three_layers(model.network):
+        (finding,) = exactcnn.statements.decide("rank", inst, k)
+        assert finding.verdict in ("proved", "refuted"), finding
+        certified(inst, finding)
+        verdicts.add(finding.verdict)
+    assert "refuted" in verdicts or name == "inception"
+
+
+def test_a_smooth_residual_network_almost_everywhere():
+    """gelu, all convolutional, one witness: rank N for almost every parameter of the graph; ReLU gives none."""
+    for act, verdict in ((nn.GELU, "proved"), (nn.ReLU, "undecided")):
+        torch.manual_seed(0)
+        model = exactcnn.from_torch(ResNet(act=act).eval(), (1, 8, 8))
+        inst = Instance(model.network, load_digits().take(24).scaled(Fraction(1, 16)), model.weights)
+        block = next(layer.index for layer in model.network.layers if layer.kind == "add")
+        (finding,) = exactcnn.statements.decide("theorem-3.5", inst, block)
+        assert finding.verdict == verdict, finding
+        if verdict == "proved":
+            certified(inst, finding)
+
+
+def test_layers_go_by_the_names_of_the_operations():
+    model = exactcnn.from_torch(built("resnet"), (1, 8, 8))
+    titles = [layer.title for layer in model.network.layers]
+    assert {"stem", "a1", "down.0", "fc"} <= set(titles)
+    assert len(set(titles)) == len(titles)
+    assert "names" in model.network.to_nodes()
