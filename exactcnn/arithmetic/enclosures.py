@@ -86,7 +86,7 @@ def combination(
     The same sums as in ``affine``, term by term, so the same bound; what is only moved stays exact.
     """
     if indices.shape[1] == 1 and not shifts.any() and (coefficients == denominator).all():
-        return Enclosure(x.mid[:, indices[:, 0]], x.rad[:, indices[:, 0]])
+        return Enclosure(*(np.ascontiguousarray(part[:, indices[:, 0]]) for part in (x.mid, x.rad)))
     length = indices.shape[1]
     c, b = enclose(coefficients, denominator), enclose(shifts, denominator)
     shape = (x.mid.shape[0], 1)
