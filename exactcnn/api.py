@@ -98,7 +98,7 @@ def verify(
     bits: int = DEFAULT_BITS,
     distribution: str = "uniform",
     statements: str | Sequence[str] = ("rank",),
-    layer: int | None = None,
+    layer: int | str | None = None,
     fast: bool = False,
 ) -> Result:
     """Decide ``statements`` about a network, data and weights; with nothing given, the
@@ -107,7 +107,7 @@ def verify(
     ``network``: a Network, a Model (from_torch, from_onnx; its weights unless others are given), or the
     path of a spec or ONNX file.  ``data``: Samples, an array, nested lists, the path of a data file, or None
     (digits).  ``weights``: Weights, a file, or None for weights of ``bits`` bits drawn from ``seed`` by
-    ``distribution`` ("uniform", "gaussian", "he", "sparse:1/4", "integer:3").  ``layer``: k, or None for each
+    ``distribution`` ("uniform", "gaussian", "he", "sparse:1/4", "integer:3").  ``layer``: k or a name, or None for each
     statement's own choice.  ``fast``: rank F_k = N at given weights may be proved by float64 with proved error
     bounds; where that does not decide, the exact routes follow.
     Raises MalformedError or MisuseError (both ValueError) for bad input.

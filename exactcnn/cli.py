@@ -110,7 +110,10 @@ def verify(
         str | None, typer.Option(help="Multiply all data by this exact rational, e.g. 1/255.")
     ] = None,
     layer: Annotated[
-        int | None, typer.Option(help="Layer k. Default for rank: the first hidden layer with n_k >= N.")
+        str | None,
+        typer.Option(
+            help="Layer k, or its name in a graph. Default for rank: the first hidden layer with n_k >= N."
+        ),
     ] = None,
     weights: Annotated[
         Path | None,
@@ -337,7 +340,7 @@ def _checkpoint(
     return None
 
 
-def _decide(instance: Instance, names: list[str], layer: int | None, prime: int | None) -> list[Finding]:
+def _decide(instance: Instance, names: list[str], layer: str | None, prime: int | None) -> list[Finding]:
     from exactcnn.statements import decide
     from exactcnn.statements.rank import decide_rank
 
@@ -345,7 +348,8 @@ def _decide(instance: Instance, names: list[str], layer: int | None, prime: int 
     for name in names:
         with working(f"deciding {name}"):
             if name == "rank" and prime is not None:
-                k = instance.network.wide_layer(instance.N) if layer is None else layer
+                network = instance.network
+                k = network.wide_layer(instance.N) if layer is None else network.layer(layer).index
                 findings.append(decide_rank(instance, k, prime))
             else:
                 findings += decide(name, instance, layer)

@@ -29,7 +29,7 @@ def read_instance(
     seed: int,
     bits: int,
     distribution: str,
-    layer: int | None,
+    layer: int | str | None,
 ) -> tuple[Instance, list[str]]:
     """The instance the options describe, and notes on what is not literally what was given."""
     from exactcnn.api import default_network

@@ -75,7 +75,7 @@ def assert_proved(result: Result) -> Result:
 
 
 def assert_features_independent(
-    net: Any, data: Any = None, *, layer: int | None = None, **options: Unpack[Options]
+    net: Any, data: Any = None, *, layer: int | str | None = None, **options: Unpack[Options]
 ) -> Result:
     """rank F_k = N: the features of all samples at layer k are linearly independent over the reals.
 
@@ -86,7 +86,7 @@ def assert_features_independent(
 
 
 def assert_full_rank(
-    matrix_or_net: Any, *, layer: int | None = None, generic: bool = False, **options: Unpack[Options]
+    matrix_or_net: Any, *, layer: int | str | None = None, generic: bool = False, **options: Unpack[Options]
 ) -> Result:
     """A matrix of integers and Fractions has full rank, min(rows, columns); or of a network U_k has.
 
@@ -219,7 +219,7 @@ def assert_certificate_valid(
 
 
 def _verify(
-    net: Any, data: Any, statements: str | Sequence[str], layer: int | None, options: Options
+    net: Any, data: Any, statements: str | Sequence[str], layer: int | str | None, options: Options
 ) -> Result:
     __tracebackhide__ = True
     from exactcnn.api import verify

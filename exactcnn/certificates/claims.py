@@ -168,8 +168,8 @@ def _(evidence: PatchStructure, finding: Finding, draft: Draft) -> Claim:
 
 @encode.register
 def _(evidence: ClausesOfAssumption41, finding: Finding, draft: Draft) -> Claim | None:
-    hidden = draft.instance.network.layers[:-1]
-    if any(layer.activation is not None and layer.activation.expression is not None for layer in hidden):
+    layers = draft.instance.network.layers
+    if any(layer.activation is not None and layer.activation.expression is not None for layer in layers):
         return None
     draft.samples = True
     failing = [list(clauses) for _, clauses in evidence.failing]

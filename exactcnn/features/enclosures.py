@@ -138,7 +138,9 @@ def _activated(layer: Layer, G: Enclosure) -> Enclosure:
     alpha = parameters.get("alpha", Fraction(1))
     function = exponential_feature if activation.name in EXPONENTIALS else elementary_feature
     G = Enclosure(np.ascontiguousarray(G.mid), np.ascontiguousarray(G.rad))
-    result = Enclosure(np.empty(G.mid.shape), np.empty(G.mid.shape))  # in rows, so that flat parts of it are no copies
+    result = Enclosure(
+        np.empty(G.mid.shape), np.empty(G.mid.shape)
+    )  # in rows, so that flat parts of it are no copies
     flat = [array.reshape(-1) for array in (G.mid, G.rad, result.mid, result.rad)]
     for start in range(0, flat[0].size, _CACHED):  # some forty passes: in cache
         part = slice(start, start + _CACHED)

@@ -5,8 +5,8 @@ o sigma_l'(G_l), grad_{U_l} = F_{l-1}^T Delta_l, grad_{b_l} = Delta_l^T 1, grad_
 applied to grad_U; all sums over patches here, so that U is never formed.  Second derivatives by
 differentiating forward and backward passes in a direction (Pearlmutter's R operator).
 
-A *kink* is a unit at which sigma has no derivative, or a pooling patch with two maxima (unless all of them have slope
-0, as inactive ReLUs do).  It does no harm where dPhi/df of the unit is 0: every one-sided derivative is 0 there.
+A *kink* is a unit at which sigma has no derivative, or a pooling patch with two maxima (unless they are data, or all
+of them have slope 0, as inactive ReLUs do).  It does no harm where dPhi/df of the unit is 0: every one-sided derivative is 0 there.
 Other kinks are listed, and the gradient is then not claimed.
 Parameters are ordered layer by layer, W row by row (tap, filter), then b.
 """
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from exactcnn.arithmetic.rationals import RationalArray
-from exactcnn.errors import MalformedError, UndecidedError, shown
+from exactcnn.errors import MalformedError, MisuseError, UndecidedError, shown
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.domains import Domain
 from exactcnn.network.layers import Layer
@@ -138,15 +138,15 @@ class Surface:
         return summed
 
     def _forward(self, layer: Layer) -> None:
-        below = self.F[-1]
+        below = [self.F[source] for source in layer.sources]
         if layer.kind == "maxpool":
             real = [
                 [int(u) for u in patch if u < layer.patches.neurons]
                 for patch in layer.patches.indices.tolist()
             ]
-            out = np.empty((below.shape[0], layer.width), dtype=object)
+            out = np.empty((below[0].shape[0], layer.width), dtype=object)
             choices: list[list[list[int]]] = []
-            for i, row in enumerate(below):
+            for i, row in enumerate(below[0]):
                 mine = []
                 for p, units in enumerate(real):
                     out[i, p], places = self.domain.largest([row[u] for u in units])
@@ -157,10 +157,17 @@ class Surface:
             for stack in (self.G, self.first, self.second):
                 stack.append(None)
             return
-        entry = self.point[layer.index - 1]
-        assert entry is not None
-        assert layer.activation is not None
-        G = self._affine(layer, self._gathered(layer, below), *entry)
+        if layer.affine:
+            G = self._affine(layer, self._gathered(layer, below[0]), *self._entry(self.point, layer))
+        else:
+            G = self._mixed(layer, below, shifted=True)
+        self.G.append(G)
+        self.choice.append(None)
+        if layer.activation is None:  # only fixed linear maps have none
+            self.F.append(G)
+            self.first.append(np.full(G.shape, self.domain.number(Fraction(1)), dtype=object))
+            self.second.append(np.full(G.shape, self.zero, dtype=object))
+            return
         jets = [self.domain.jet(layer.activation, t) for t in G.ravel()]
         values, first, second = (np.empty(G.size, dtype=object) for _ in range(3))
         for place, jet in enumerate(jets):
@@ -172,8 +179,52 @@ class Surface:
         self.F.append(values.reshape(G.shape))
         self.first.append(first.reshape(G.shape))
         self.second.append(second.reshape(G.shape))
-        self.G.append(G)
-        self.choice.append(None)
+
+    @staticmethod
+    def _entry(point: Point, layer: Layer) -> tuple[np.ndarray, np.ndarray | None]:
+        entry = point[layer.index - 1]
+        if entry is None:
+            raise MisuseError("point", f"the weights of layer {layer.index}", "none")
+        return entry
+
+    def _terms(self, layer: Layer) -> list[tuple[int, list[tuple[int, int, Any]]]]:
+        """Of a fixed linear map: for each unit [(source, unit there, coefficient), ..], zeros left out."""
+        m, starts = layer.mixture, np.cumsum([0, *(self.F[source].shape[1] for source in layer.sources)])
+        found = []
+        for h in range(layer.width):
+            pairs = zip(m.indices[h].tolist(), m.coefficients[h].tolist(), strict=True)
+            places = [(u, int(np.searchsorted(starts, u, side="right")) - 1, c) for u, c in pairs if c]
+            found.append((h, [(n, u - int(starts[n]), self.domain.number(Fraction(c, m.denominator)))
+                              for u, n, c in places]))  # fmt: skip
+        return found
+
+    def _mixed(self, layer: Layer, below: list[np.ndarray], *, shifted: bool) -> np.ndarray:
+        out = np.full((below[0].shape[0], layer.width), self.zero, dtype=object)
+        for h, terms in self._terms(layer):
+            for n, u, c in terms:
+                out[:, h] = out[:, h] + c * below[n][:, u]
+            shift = int(layer.mixture.shifts[h])
+            if shifted and shift:
+                out[:, h] = out[:, h] + self.domain.number(Fraction(shift, layer.mixture.denominator))
+        return out
+
+    def _give(
+        self, into: list[np.ndarray | None], layer: Layer, Delta: np.ndarray, W: np.ndarray | None
+    ) -> None:
+        """Adds what a layer gives back to the layers it reads (the input needs nothing); W None: a fixed map."""
+        if W is not None:
+            parts = [self._scattered(layer, Delta, W) if layer.sources[0] else None]
+        else:
+            parts = [np.full(self.F[source].shape, self.zero, dtype=object) for source in layer.sources]
+            for h, terms in self._terms(layer):
+                for n, u, c in terms:
+                    part = parts[n]
+                    if part is not None:
+                        part[:, u] = part[:, u] + c * Delta[:, h]
+        for source, part in zip(layer.sources, parts, strict=True):
+            if source and part is not None:
+                before = into[source]
+                into[source] = part if before is None else before + part
 
     def _one_sided(self, layer: Layer, side: int) -> Any:
         """The slope of relu or leaky_relu on one side of 0; UndecidedError for other kinks."""
@@ -190,23 +241,33 @@ class Surface:
     def unit_gradient(self, kink: Kink) -> np.ndarray:
         """The gradient of a unit's pre-activation at one sample by all parameters, flat."""
         found: list[tuple[np.ndarray, np.ndarray | None] | None] = []
-        D = np.full((self.F[0].shape[0], self.layers[kink.layer - 1].width), self.zero, dtype=object)
-        D[kink.sample, kink.unit] = self.domain.number(Fraction(1))
+        D: list[np.ndarray | None] = [None] * (len(self.layers) + 1)
+        D[kink.layer] = np.full(self.F[kink.layer].shape, self.zero, dtype=object)
+        D[kink.layer][kink.sample, kink.unit] = self.domain.number(Fraction(1))  # type: ignore[index]
         for layer in reversed(self.layers):
-            k, entry = layer.index, self.point[layer.index - 1]
-            if k > kink.layer:
+            k, entry, mine = layer.index, self.point[layer.index - 1], D[layer.index]
+            if mine is None:
                 found.append(None if entry is None else self._zeros_like(*entry))
                 continue
-            if entry is None:
-                D = self._unpool(layer, D, record=False)
+            if layer.kind == "maxpool":
+                self._unpool(layer, mine, D, record=False)
                 found.append(None)
                 continue
-            first = self.first[k]
-            assert first is not None
-            Delta = D if k == kink.layer else D * first
-            found.append(self._parameters(layer, self._gathered(layer, self.F[k - 1]), Delta))
-            D = self._scattered(layer, Delta, entry[0]) if k > 1 else D
+            first = self._known(self.first[k], layer)
+            Delta = mine if k == kink.layer else mine * first
+            if entry is not None:
+                below = self._gathered(layer, self.F[layer.sources[0]])
+                found.append(self._parameters(layer, below, Delta))
+            else:
+                found.append(None)
+            self._give(D, layer, Delta, None if entry is None else entry[0])
         return flatten(tuple(reversed(found)))
+
+    @staticmethod
+    def _known(array: np.ndarray | None, layer: Layer) -> np.ndarray:
+        if array is None:
+            raise MisuseError("layer", "a layer with pre-activations", f"{layer.kind} layer {layer.index}")
+        return array
 
     def _backward(self) -> None:
         self.D: list[np.ndarray | None] = [None] * (len(self.layers) + 1)  # dPhi / dF_l
@@ -214,21 +275,22 @@ class Surface:
         gradient: list[tuple[np.ndarray, np.ndarray | None] | None] = []
         self.D[-1] = self.residual
         for layer in reversed(self.layers):
-            k, D = layer.index, self.D[layer.index]
-            assert D is not None
+            k, D, entry = layer.index, self.D[layer.index], self.point[layer.index - 1]
+            if D is None:  # nothing above reads it
+                D = self.D[k] = np.full(self.F[k].shape, self.zero, dtype=object)
             if layer.kind == "maxpool":
-                self.D[k - 1] = self._unpool(layer, D, record=True)
+                self._unpool(layer, D, self.D, record=True)
                 gradient.append(None)
                 continue
-            first = self.first[k]
-            assert first is not None
-            Delta = self._times_slope(k, D, first)
+            Delta = self._times_slope(k, D, self._known(self.first[k], layer))
             self.Delta[k] = Delta
-            gradient.append(self._parameters(layer, self._gathered(layer, self.F[k - 1]), Delta))
-            entry = self.point[k - 1]
-            assert entry is not None
-            if k > 1:
-                self.D[k - 1] = self._scattered(layer, Delta, entry[0])
+            if entry is not None:
+                gradient.append(
+                    self._parameters(layer, self._gathered(layer, self.F[layer.sources[0]]), Delta)
+                )
+            else:
+                gradient.append(None)
+            self._give(self.D, layer, Delta, None if entry is None else entry[0])
         self.gradient: tuple[tuple[np.ndarray, np.ndarray | None] | None, ...] = tuple(reversed(gradient))
 
     def _times_slope(self, k: int, D: np.ndarray, first: np.ndarray) -> np.ndarray:
@@ -242,20 +304,28 @@ class Surface:
                 self.kinks.append(Kink(k, i, h))
         return Delta
 
-    def _unpool(self, layer: Layer, D: np.ndarray, *, record: bool) -> np.ndarray:
+    def _unpool(self, layer: Layer, D: np.ndarray, into: list[np.ndarray | None], *, record: bool) -> None:
+        """Adds to the layer below a pooling what each maximum gives back."""
+        (source,) = layer.sources
         below = np.full((D.shape[0], layer.below.size), self.zero, dtype=object)
         choices = self.choice[layer.index]
-        assert choices is not None
+        if choices is None:
+            raise MisuseError("layer", "a pooling layer", layer.kind)
         for (i, p), d in np.ndenumerate(D):
             places = choices[i][p]
             if len(places) > 1 and record and not _is_zero(d) and not self._flat_tie(layer, i, places):
                 self.kinks.append(Kink(layer.index, i, p))
             below[i, places[0]] = below[i, places[0]] + d
-        return below
+        if source:
+            before = into[source]
+            into[source] = below if before is None else before + below
 
     def _flat_tie(self, layer: Layer, sample: int, places: list[int]) -> bool:
-        """Have all tied units slope 0, as inactive ReLUs do?  Then so has their maximum."""
-        first = self.first[layer.index - 1]
+        """Are the tied units data, or have all slope 0, as inactive ReLUs do?  Then their maximum has no kink."""
+        (source,) = layer.sources
+        first = self.first[source]
+        if source == 0:
+            return True
         return first is not None and all(v is not None and _is_zero(v) for v in first[sample, places])
 
     def _parameters(
@@ -282,10 +352,9 @@ class Surface:
         return below
 
     def lifted_gradient(self, k: int) -> np.ndarray:
-        """grad_{U_k} Phi = F_{k-1}^T Delta_k, (n_{k-1}, n_k)."""
-        Delta = self.Delta[k]
-        assert Delta is not None
-        return _matmul(self.F[k - 1].T, Delta)
+        """grad_{U_k} Phi = F^T Delta_k, F of the layer below, (n_below, n_k)."""
+        layer = self.layers[k - 1]
+        return _matmul(self.F[layer.sources[0]].T, self._known(self.Delta[k], layer))
 
     def flat_gradient(self) -> np.ndarray:
         """All partial derivatives in the order of the parameters."""
@@ -295,8 +364,18 @@ class Surface:
     def smooth(self) -> bool:
         """Is no unit at a kink and no pooling patch tied, whether the loss feels it or not?"""
         slopes = all(v is not None for first in self.first if first is not None for v in first.ravel())
-        ties = any(len(places) > 1 for rows in self.choice if rows for row in rows for places in row)
-        return slopes and not ties
+        return slopes and not self.tied
+
+    @property
+    def tied(self) -> bool:
+        """Has a pooling patch two maxima that are not data?"""
+        return any(
+            len(places) > 1
+            for layer, rows in zip(self.layers, self.choice[1:], strict=True)
+            if rows and layer.sources[0]
+            for row in rows
+            for places in row
+        )
 
     def hessian_times(self, direction: Point) -> np.ndarray:
         """The Hessian times a direction (one (V_W, V_b) for each layer), flat.
@@ -308,48 +387,53 @@ class Surface:
         RF: list[np.ndarray] = [np.full(self.F[0].shape, self.zero, dtype=object)]
         RG: list[np.ndarray | None] = [None]
         for layer in self.layers:
-            k = layer.index
+            k, below = layer.index, [RF[source] for source in layer.sources]
             if layer.kind == "maxpool":
                 choices = self.choice[k]
-                assert choices is not None
-                out = np.empty((RF[-1].shape[0], layer.width), dtype=object)
+                if choices is None:
+                    raise MisuseError("layer", "a pooling layer", layer.kind)
+                out = np.empty((below[0].shape[0], layer.width), dtype=object)
                 for i, p in np.ndindex(out.shape):
-                    out[i, p] = RF[-1][i, choices[i][p][0]]
+                    out[i, p] = below[0][i, choices[i][p][0]]
                 RF.append(out)
                 RG.append(None)
                 continue
-            entry, along, first = self.point[k - 1], direction[k - 1], self.first[k]
-            assert entry is not None
-            assert along is not None
-            assert first is not None
-            moved = self._affine(layer, self._gathered(layer, RF[-1]), entry[0], None)
-            R = moved + self._affine(layer, self._gathered(layer, self.F[k - 1]), *along)
+            if layer.affine:
+                R = self._affine(
+                    layer, self._gathered(layer, below[0]), self._entry(self.point, layer)[0], None
+                )
+                still = self._gathered(layer, self.F[layer.sources[0]])
+                R = R + self._affine(layer, still, *self._entry(direction, layer))
+            else:
+                R = self._mixed(layer, below, shifted=False)
             RG.append(R)
-            RF.append(R * first)
-        RD = RF[-1]
+            RF.append(R * self._known(self.first[k], layer))
+        RD: list[np.ndarray | None] = [None] * (len(self.layers) + 1)
+        RD[-1] = RF[-1]
         found: list[tuple[np.ndarray, np.ndarray | None] | None] = []
         for layer in reversed(self.layers):
-            k = layer.index
+            k, entry, along = layer.index, self.point[layer.index - 1], direction[layer.index - 1]
+            mine = RD[k]
+            if mine is None:
+                mine = np.full(self.F[k].shape, self.zero, dtype=object)
             if layer.kind == "maxpool":
-                RD = self._unpool(layer, RD, record=False)
+                self._unpool(layer, mine, RD, record=False)
                 found.append(None)
                 continue
-            entry, along = self.point[k - 1], direction[k - 1]
-            first, second, Delta, D, R_ = self.first[k], self.second[k], self.Delta[k], self.D[k], RG[k]
-            assert entry is not None
-            assert along is not None
-            assert first is not None
-            assert second is not None
-            assert Delta is not None
-            assert D is not None
-            assert R_ is not None
-            RDelta = RD * first + D * second * R_
-            a = self._parameters(layer, self._gathered(layer, RF[k - 1]), Delta)
-            b = self._parameters(layer, self._gathered(layer, self.F[k - 1]), RDelta)
+            first, second, Delta, D, R = (
+                self._known(each[k], layer) for each in (self.first, self.second, self.Delta, self.D, RG)
+            )
+            RDelta = mine * first + D * second * R
+            if entry is None or along is None:
+                found.append(None)
+                self._give(RD, layer, RDelta, None)
+                continue
+            a = self._parameters(layer, self._gathered(layer, RF[layer.sources[0]]), Delta)
+            b = self._parameters(layer, self._gathered(layer, self.F[layer.sources[0]]), RDelta)
             # The bias does not multiply an input: only b's part belongs to it.
             found.append((a[0] + b[0], b[1]))
-            if k > 1:
-                RD = self._scattered(layer, RDelta, entry[0]) + self._scattered(layer, Delta, along[0])
+            self._give(RD, layer, RDelta, entry[0])
+            self._give(RD, layer, Delta, along[0])
         return flatten(tuple(reversed(found)))
 
     def hessian(self) -> np.ndarray:

@@ -64,7 +64,7 @@ def kink_test(instance: Instance) -> KinkTest:
     point = point_of(instance, domain)
     here = Surface(instance, domain, point)
     kinks = kinks_of(here)
-    if any(len(places) > 1 for rows in here.choice if rows for row in rows for places in row):
+    if here.tied:
         raise UndecidedError("a pooling patch has a tie")
     if not 0 < len(kinks) <= MOST_KINKS:
         raise UndecidedError(f"{len(kinks)} units are at a kink, and this test is for 1 to {MOST_KINKS}")

@@ -66,10 +66,17 @@ class Network:
     def parameter_count(self) -> int:
         return sum(layer.parameter_count for layer in self.layers)
 
-    def layer(self, k: int) -> Layer:
-        """Layer k, 1 <= k <= L."""
+    def layer(self, k: int | str) -> Layer:
+        """Layer k, 1 <= k <= L, or the layer of that name."""
+        if isinstance(k, str):
+            named = next((layer for layer in self.layers if layer.title == k), None)
+            if named is not None:
+                return named
+            k = int(k) if k.isascii() and k.isdigit() and len(k) < 9 else k
         if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= self.depth:
-            raise MisuseError("layer", f"a layer number from 1 to {self.depth}", repr(k))
+            names = ", ".join(layer.title for layer in self.layers if layer.title is not None)
+            known = f" or a name of {names if len(names) < 200 else names[:200] + ' ..'}" if names else ""
+            raise MisuseError("layer", f"a layer number from 1 to {self.depth}{known}", repr(k))
         return self.layers[k - 1]
 
     @cached_property

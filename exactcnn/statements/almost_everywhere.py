@@ -45,6 +45,7 @@ __all__ = ["AlmostEverywhere", "FloatWitness", "NestedMinor", "Witness", "decide
 
 _SEEDS = 8
 _FLOAT_SEEDS = 2
+_SMALL = 40
 _PEELING_SEEDS = 2
 # Beyond this many samples peeling (linear) is quicker than elimination (cubic).
 _PEEL_FROM = 3000
@@ -243,17 +244,18 @@ def _given_witness(instance: Instance, k: int) -> FeatureMinor | None:
 
 
 def _float_witness(instance: Instance, k: int) -> FloatWitness | VerifiedMinor | None:
-    """At the given weights, by balls where floats do not do; then by floats at weights from seeds."""
+    """At the given weights, by balls where there are few samples or floats do not do; then by floats at seeded weights."""
     tries: list[tuple[int | None, Instance]] = [] if instance.weights is None else [(None, instance)]
     for number in range(_FLOAT_SEEDS):
         weights = Weights.from_seed(instance.network, number)
         tries.append((number, Instance(instance.network, instance.samples, weights)))
     for seed, tried in tries:
+        with suppress(UndecidedError):
+            if seed is not None or instance.N > _SMALL:
+                return FloatWitness(seed, float_rank(tried, k))
         if seed is None:
             with suppress(UndecidedError):
                 found = verified_minor(tried, k)
                 if found is not None and found.rank == instance.N:
                     return found
-        with suppress(UndecidedError):
-            return FloatWitness(seed, float_rank(tried, k))
     return None

@@ -273,16 +273,15 @@ def _for_chains(statement: str, network: Network) -> Finding:
     return Finding(statement, UNDECIDED, reason, {"layer": odd.index})
 
 
-def decide(statement: str, instance: Instance, layer: int | None = None) -> list[Finding]:
-    """The findings of one statement; MisuseError names the statements that exist."""
+def decide(statement: str, instance: Instance, layer: int | str | None = None) -> list[Finding]:
+    """The findings of one statement, about a layer by number or name; MisuseError names the statements that exist."""
     if statement not in STATEMENTS:
         raise MisuseError("statement", f"one of {', '.join(STATEMENTS)}", repr(statement))
-    if layer is not None:
-        instance.network.layer(layer)  # range check with its own sentence
+    chosen = None if layer is None else instance.network.layer(layer).index
     before = float_proofs()
     if not instance.network.is_chain and statement not in ON_GRAPHS:
         return [_for_chains(statement, instance.network)]
-    found = STATEMENTS[statement].decide(instance, layer)
+    found = STATEMENTS[statement].decide(instance, chosen)
     if statement == "rank" or float_proofs() == before:
         return found
     note = f" That rank F_k = N is proved by float64 with proved bounds (it rests on {FLOATS})."

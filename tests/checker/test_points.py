@@ -300,7 +300,7 @@ def test_a_point_of_s():
         "are a point in S at node 2; it is not critical, its loss is 11/8, the gradient by U of node 3 is not 0"
         in sentence
     )
-    assert "Corollary 4.6 that fail: none" in sentence
+    assert "Corollary 4.6 that fail, as written: none" in sentence
     for key, value in (
         ("critical", True),
         ("loss", ["11/4"]),
@@ -339,7 +339,7 @@ def test_a_critical_point_of_s():
     good = at_point(critical=True, loss=[1], flat=True, failing=["slopes-without-zeros"])
     sentence = verified(case, facts, good).claims[0]
     assert "it is critical, its loss is 1, the gradient by U of node 3 is 0" in sentence
-    assert "that fail: slopes-without-zeros" in sentence
+    assert "that fail, as written: slopes-without-zeros" in sentence
     for failing in ([], ["pyramid"], ["slopes-without-zeros", "pyramid"]):
         rejected(case, facts, good | {"failing": failing}, "failing")
     rejected(case, facts, good | {"flat": False}, "flat")

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import mpmath
 import numpy as np
 import pytest
 import sympy
@@ -180,7 +181,95 @@ def test_kinks_are_listed_unless_they_do_no_harm():
         assert Surface(inst, ExactDomain(), point_of(inst, ExactDomain())).kinks == kinks
     pooled = network([2], {"kind": "maxpool", "kernel": 2}, {**DENSE, "units": 1})
     tie = Instance(pooled, exactcnn.samples([[1, 1]], [[5]]), given(pooled, None, ([[2]], [0])))
-    assert Surface(tie, ExactDomain(), point_of(tie, ExactDomain())).kinks == [Kink(1, 0, 0)]
+    surface = Surface(tie, ExactDomain(), point_of(tie, ExactDomain()))
+    assert surface.kinks == []  # data do not move
+    assert surface.smooth
+    moving = network(
+        [1],
+        {**DENSE, "units": 2, "activation": "identity"},
+        {"kind": "maxpool", "kernel": 2},
+        {**DENSE, "units": 1},
+    )
+    tie = Instance(
+        moving, exactcnn.samples([[1]], [[5]]), given(moving, ([[1, 1]], [0, 0]), None, ([[2]], [0]))
+    )
+    surface = Surface(tie, ExactDomain(), point_of(tie, ExactDomain()))
+    assert surface.kinks == [Kink(2, 0, 0)]
+    assert not surface.smooth
+
+
+def graph_case(seed, activations):
+    """A residual sum, an average, a concatenation and a scale, activations on most of them."""
+    act = rng(seed).choice(activations)
+    net = network(
+        [3], {**DENSE, "units": 2, "activation": act, "name": "a", "bias": "none"},
+        {**DENSE, "units": 2, "activation": "identity", "bias": "none"},
+        {"kind": "add", "of": ["a", 2], "activation": act},
+        {"kind": "avgpool", "patches": [[0, 1]]},
+        {"kind": "concat", "axis": "units", "of": [3, 4]},
+        {"kind": "scale", "factors": ["2/3"], "shifts": ["1/5"], "activation": act},
+        {**DENSE, "units": 1, "bias": "none"},
+    )  # fmt: skip
+    return surface_instance(
+        net, random_rows(rng(seed), 2, 3, -2, 2), [[1], [-1]], Weights.from_seed(net, seed, 3)
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("activation", ["square", "gelu", "tanh"])
+def test_graphs_have_the_derivatives_of_their_definition(seed, activation):
+    """Loss, gradient and Hessian of a graph against differences of 60 digits, its layers written out."""
+    inst = graph_case(seed, [activation])
+    with ctx.workprec(200):
+        surface = Surface(inst, BallDomain(), point_of(inst, BallDomain()))
+        gradient, hessian = surface.flat_gradient(), surface.hessian()
+    sigma = {
+        "square": lambda t: t * t,
+        "gelu": lambda t: t * (1 + mpmath.erf(t / mpmath.sqrt(2))) / 2,
+        "tanh": mpmath.tanh,
+    }[activation]
+
+    def number(q):
+        return mpmath.mpf(q.numerator) / q.denominator
+
+    def loss(w):
+        total = mpmath.mpf(0)
+        for x, y in zip(inst.samples.x.to_fractions(), (1, -1), strict=True):
+            a = [sigma(sum(number(x[r]) * w[2 * r + t] for r in range(3))) for t in range(2)]
+            block = [sigma(a[t] + sum(a[r] * w[6 + 2 * r + t] for r in range(2))) for t in range(2)]
+            row = [*block, sum(block) / 2]
+            last = [sigma(t * 2 / 3 + mpmath.mpf(1) / 5) for t in row]
+            total += (sum(v * w[10 + r] for r, v in enumerate(last)) - y) ** 2 / 2
+        return total
+
+    with mpmath.workdps(60):
+        at = [
+            number(v)
+            for entry in inst.weights.layers
+            if entry is not None
+            for row in entry.W.to_fractions()
+            for v in row
+        ]
+        step = mpmath.mpf(10) ** -15
+
+        def moved(*places):
+            return loss(
+                [v + step * sum(sign for place, sign in places if place == i) for i, v in enumerate(at)]
+            )
+
+        assert abs(float(surface.loss) - loss(at)) < 1e-12 * (1 + abs(loss(at)))
+        for i in range(len(at)):
+            slope = (moved((i, 1)) - moved((i, -1))) / (2 * step)
+            assert abs(float(gradient[i]) - slope) < 1e-12 * (1 + abs(slope))
+            for j in (i, (i + 5) % len(at)):
+                ends = (
+                    moved((i, 1), (j, 1))
+                    - moved((i, 1), (j, -1))
+                    - moved((i, -1), (j, 1))
+                    + moved((i, -1), (j, -1))
+                )
+                bend = ends / (4 * step**2)
+                assert abs(float(hessian[i, j]) - bend) < 1e-12 * (1 + abs(bend))
 
 
 @pytest.mark.parametrize(

@@ -73,12 +73,10 @@ def lifted_lines(matrix: Matrix, left: bool, at: dict[int, int]) -> Iterator[tup
     lines: dict[int, list[int]] = {}
     if len(at) * (node.above.units if left else node.below.units) > MOST_ENTRIES:
         raise TooMuch(f"{matrix.path}: a kernel of {len(at)} indices")
-    for unit in range(node.above.units) if left else sorted(at):
-        slot, t = node.slot(unit)
-        for r, below in enumerate(node.patches[slot]):
-            line, index = (unit, below) if left else (below, unit)
-            if below >= 0 and index in at:
-                lines.setdefault(line, [0] * len(at))[at[index]] = matrix.entry["W"][r][t]
+    for unit, below, r, t in node.entries(range(node.above.units) if left else sorted(at)):
+        line, index = (unit, below) if left else (below, unit)
+        if index in at:
+            lines.setdefault(line, [0] * len(at))[at[index]] = matrix.entry["W"][r][t]
     yield from lines.items()
 
 
@@ -107,12 +105,10 @@ def polynomial_kernel(context: Context, given: Fields, raw: Fields, path: str) -
             require(len({tuple(monomial) for _, monomial in poly}) == len(poly), path, "a monomial occurs twice")
     met: dict[int, list[tuple[int, int]]] = {}  # index -> (line of the product, variable) of U's entries there
     support = {index for vector in vectors for index, _ in vector["entries"]}
-    for unit in range(node.above.units) if left else sorted(support):
-        slot, t = node.slot(unit)
-        for r, below in enumerate(node.patches[slot]):
-            index, line = (below, unit) if left else (unit, below)
-            if below >= 0 and index in support:
-                met.setdefault(index, []).append((line, r * node.filters + t))
+    for unit, below, r, t in node.entries(range(node.above.units) if left else sorted(support)):
+        index, line = (below, unit) if left else (unit, below)
+        if index in support:
+            met.setdefault(index, []).append((line, r * node.filters + t))
     for s, vector in enumerate(vectors):
         totals: dict[Any, int] = {}  # (line, monomial) -> coefficient
         for index, poly in vector["entries"]:
@@ -179,9 +175,8 @@ def cover(context: Context, given: Fields, raw: Fields, path: str) -> Fact:
     indices(given["rows"], node.below.units, path + ".rows")
     indices(given["columns"], node.above.units, path + ".columns")
     rows, columns = set(given["rows"]), set(given["columns"])
-    for unit in range(node.above.units):
-        bare = [] if unit in columns else [u for u in node.patches[node.slot(unit)[0]] if u >= 0 and u not in rows]
-        require(not bare, path, f"row {bare[:1]} is not covered at unit {unit}")
+    for unit, below, _, _ in node.entries(u for u in range(node.above.units) if u not in columns):
+        require(below in rows, path, f"row {below} is not covered at unit {unit}")
     return generic(node, network, len(rows) + len(columns))
 
 

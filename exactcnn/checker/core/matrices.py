@@ -154,8 +154,8 @@ class Matrix:
 
         found = []
         for column in columns:
-            entries, (slot, t) = [0] * len(rows), node.slot(column)
-            for r, unit in enumerate(node.patches[slot]):
+            entries = [0] * len(rows)
+            for _, unit, r, t in node.entries([column]):
                 if unit in place:
                     entries[place[unit]] = residue(self.entry["W"][r][t])
             if self.letter == "U+" and node.below.units in place:

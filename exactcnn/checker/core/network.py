@@ -5,7 +5,7 @@ of the padded grid.  Node 0 is the input; every node reads earlier ones only, so
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -189,6 +189,12 @@ class Node:
         """(patch, filter) of a unit of an affine node."""
         p, t = divmod(unit, self.filters)
         return p * self.groups + t * self.groups // self.filters, t
+
+    def entries(self, units: Iterable[int]) -> Iterator[tuple[int, int, int, int]]:
+        """(unit, unit below, r, t): U has the entry W[r][t] there, for the real units that these units read."""
+        for unit in units:
+            slot, t = self.slot(unit)
+            yield from ((unit, below, r, t) for r, below in enumerate(self.patches[slot]) if below >= 0)
 
     @property
     def bias_size(self) -> int:
