@@ -202,7 +202,7 @@ class Surface:
         out = np.full((below[0].shape[0], layer.width), self.zero, dtype=object)
         for h, terms in self._terms(layer):
             for n, u, c in terms:
-                out[:, h] = out[:, h] + c * below[n][:, u]
+                out[:, h] = out[:, h] + below[n][:, u] * c
             shift = int(layer.mixture.shifts[h])
             if shifted and shift:
                 out[:, h] = out[:, h] + self.domain.number(Fraction(shift, layer.mixture.denominator))
@@ -220,7 +220,7 @@ class Surface:
                 for n, u, c in terms:
                     part = parts[n]
                     if part is not None:
-                        part[:, u] = part[:, u] + c * Delta[:, h]
+                        part[:, u] = part[:, u] + Delta[:, h] * c
         for source, part in zip(layer.sources, parts, strict=True):
             if source and part is not None:
                 before = into[source]

@@ -252,14 +252,8 @@ STATEMENTS: dict[str, Statement] = {
 
 # What speaks of one layer and what lies below it, on any graph; everything else is stated for chains.
 ON_GRAPHS = {
-    "rank",
-    "theorem-3.5",
-    "structure",
-    "assumption-2.4",
-    "lemma-2.5",
-    "lifted-rank",
-    "assumption-3.2",
-}
+    "rank", "theorem-3.5", "structure", "assumption-2.4", "lemma-2.5", "lifted-rank", "assumption-3.2", "loss", "critical-point",
+}  # fmt: skip
 
 
 def _for_chains(statement: str, network: Network) -> Finding:

@@ -163,3 +163,22 @@ def test_statements_of_chains_say_so():
         assert finding.verdict == "undecided"
         assert "is stated for chains" in finding.reason
     assert np.all([layer.key is None or layer.key <= layer.index for layer in instance.network.layers])
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_loss_and_gradient_have_accepted_certificates(seed):
+    """Exactly, at random rational weights, on any graph."""
+    instance = case(300 + seed, ["relu", "identity", "square"])
+    rng, m = random.Random(seed), instance.network.widths[-1]
+    samples = exactcnn.samples(
+        instance.samples.x.to_fractions(), [[rng.randint(-3, 3) for _ in range(m)] for _ in range(4)]
+    )
+    instance = Instance(instance.network, samples, instance.weights)
+    (loss,) = exactcnn.statements.decide("loss", instance)
+    expected = sum((v - Fraction(y)) ** 2 for row, goal in zip(naive(instance, instance.network.depth),
+                   samples.targets.to_fractions(), strict=True) for v, y in zip(row, goal, strict=True)) / 2  # fmt: skip
+    assert [Fraction(c) for c in loss.summary["loss"]] == ([expected] if expected else [])
+    certified(instance, loss)
+    (critical,) = exactcnn.statements.decide("critical-point", instance)
+    if critical.verdict != "undecided":
+        certified(instance, critical)
