@@ -86,7 +86,7 @@ def _statement_help() -> str:
     return (
         "A statement to decide (repeatable), or 'all': rank, structure, assumption-2.4, lemma-2.5, "
         "assumption-3.1, assumption-3.2, lifted-rank, theorem-3.4, theorem-3.5, extension-a, extension-b, "
-        "corollary-3.6, lemma-4.2, lemma-4.3, s-k, loss, critical-point, local-minimum, "
+        "no-bad-valley, corollary-3.6, lemma-4.2, lemma-4.3, s-k, loss, critical-point, local-minimum, "
         "critical-point-nearby, theorem-4.4, theorem-4.5, corollary-4.6, extension-c, "
         "zero-loss-exists, zero-loss-nearby, assumption-4.1. Default: rank."
     )

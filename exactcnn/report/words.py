@@ -92,6 +92,12 @@ _STATEMENTS: dict[str, tuple[str, str, str]] = {
         "have full rank.",
         "W in S_k",
     ),
+    "no-bad-valley": (
+        "No bad valleys",
+        "Wherever the loss is below a bound, a path on which it stays below leads as close to the least loss as any "
+        "outputs come: features at {at} are independent for almost all parameters, and the output is linear on them.",
+        "for all a, every component C of { Phi < a } : inf_C Phi = inf Phi",
+    ),
     "corollary-3.6": (
         "Corollary 3.6: any targets are reached",
         "Whatever the targets, some output weights fit them exactly from the features of {at} {weights}.",

@@ -25,6 +25,7 @@ from exactcnn.statements.lemma_4_2 import decide_lemma_4_2
 from exactcnn.statements.lemma_4_3 import decide_lemma_4_3
 from exactcnn.statements.lifted_rank import decide_lifted_rank
 from exactcnn.statements.local_minimum import decide_local_minimum
+from exactcnn.statements.no_bad_valley import decide_no_bad_valley
 from exactcnn.statements.rank import decide_rank
 from exactcnn.statements.s_k import decide_s_k
 from exactcnn.statements.structure import decide_structure
@@ -240,6 +241,13 @@ STATEMENTS: dict[str, Statement] = {
             lambda instance, layer: [decide_zero_loss_nearby(instance, layer)],
         ),
         Statement(
+            "no-bad-valley",
+            "every component of a strict sublevel set of any convex loss comes as close to the least loss as the outputs can",
+            True,
+            False,
+            lambda instance, layer: [decide_no_bad_valley(instance, layer)],
+        ),
+        Statement(
             "assumption-4.1",
             "no pooling, linear output, a wide layer, monotone smooth activations above it, pyramid",
             True,
@@ -253,6 +261,7 @@ STATEMENTS: dict[str, Statement] = {
 # What speaks of one layer and what lies below it, on any graph; everything else is stated for chains.
 ON_GRAPHS = {
     "rank", "theorem-3.5", "structure", "assumption-2.4", "lemma-2.5", "lifted-rank", "assumption-3.2", "loss", "critical-point",
+    "no-bad-valley",
 }  # fmt: skip
 
 

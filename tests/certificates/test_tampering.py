@@ -586,6 +586,12 @@ def interpolation_claim(t, c):
         assert (rank(node, c["weights"], t.N) == t.N) == (c["verdict"] == "proved"), c
 
 
+def valley_claim(t, c):
+    node, top = int(c["node"]), t.nodes[-1]
+    assert (top["kind"], top["of"], c["verdict"]) == ("dense", [node], "proved"), c
+    assert t.full_almost_everywhere(node), c
+
+
 def generic_data(t, node, count):
     """Rank min(N, n) at one random data set with random parameters."""
     width = t.size(node)
@@ -735,6 +741,7 @@ CLAIMS = {
     "theorem-3.4": existence_claim,
     "lemma-4.2": complement_claim,
     "s-k": membership_claim,
+    "no-bad-valley": valley_claim,
     "corollary-3.6": interpolation_claim,
     "loss": lambda t, c: None,  # all is in the judgment
     "critical-point": critical_claim,
@@ -1111,6 +1118,16 @@ def _():
 def _():
     net = network([4], conv(2, "sigmoid", kernel=2), conv(1, "relu", kernel=1), conv(2, "relu", kernel=2))
     return certificate(Instance(net, exactcnn.samples(ROWS_3)), "lemma-4.2", layer=1)
+
+
+@BASES("no bad valley")
+def _():
+    """The output reads a concatenation that is wide enough; no layer is."""
+    net = network([3], {**DENSE, "units": 2, "activation": "sigmoid", "name": "a"}, {**DENSE, "units": 2, "activation": "tanh"},
+                  {"kind": "concat", "axis": "units", "of": ["a", 2]}, {**DENSE, "units": 1})  # fmt: skip
+    return certificate(
+        Instance(net, exactcnn.samples([[1, 2, 0], [0, 1, 1], [2, 0, 1], [1, 1, 3]])), "no-bad-valley"
+    )
 
 
 POOLED = network([2], conv(1, "relu", kernel=1), {"kind": "maxpool", "kernel": 2}, {**DENSE, "units": 1})
@@ -1718,7 +1735,14 @@ def any_claims(certificate):
                         "failing": failing,
                     }
                     yield {**claim, "weights": name, **fields}
-        elif statement in ("assumption-2.4", "lemma-2.5", "theorem-3.5", "extension-a", "lemma-4.2"):
+        elif statement in (
+            "assumption-2.4",
+            "lemma-2.5",
+            "theorem-3.5",
+            "extension-a",
+            "lemma-4.2",
+            "no-bad-valley",
+        ):
             yield claim
     for statement, name, verdict in product(
         ("local-minimum", "critical-point", "loss"), names, ("proved", "refuted")

@@ -109,6 +109,14 @@ def _ranks():
     yield "generic data", made(shared, [[1, 2, 3], [4, 5, 7]], None, "extension-b")
     high = net([4], conv(2, "gelu", kernel=2), conv(1, kernel=1), conv(2, kernel=2))
     yield "complement of S_k", made(high, ROWS, None, "lemma-4.2", layer=1)
+    skip = net(
+        [3],
+        dense(2, "sigmoid", name="a"),
+        dense(2, "tanh"),
+        {"kind": "concat", "axis": "units", "of": ["a", 2]},
+        dense(1),
+    )
+    yield "no bad valley", made(skip, [[1, 2, 0], [0, 1, 1], [2, 0, 1], [1, 1, 3]], None, "no-bad-valley")
     yield "complement of S_k, refuted", made(high, [*ROWS, ROWS[0]], None, "lemma-4.2", layer=1)
     cover = {"kind": "cover", "node": 1, "rows": [], "columns": [0]}
     node = {

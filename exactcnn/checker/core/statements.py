@@ -215,6 +215,15 @@ def member(row: Row, where: str) -> bool | None:
     return False if row.high(of, where, min(N, width)) < N or row.deficient(above, where) else None
 
 
+def valley(row: Row) -> str:
+    """The output is linear on a node of full rank almost everywhere (Lemma 24)."""
+    (node, N, _), top = row.node(), row.network.nodes[-1]
+    row.need(top.kind == "dense" and top.of == [node.number] and row.verdict == "proved", "the last node is not dense on this one")
+    row.need(row.low(("F", node.number), ALMOST) == N, "needs full rank for almost every parameter")
+    return row.say(f"on these {N} samples every connected component of every strict sublevel set of any convex loss of the outputs "
+                   "comes as close to the infimum of the loss as any point does")
+
+
 def interpolation(row: Row) -> str:
     """Corollary 3.6: the reachable targets F W + 1 b^T of a dense linear output are all of R^(N x m), or not."""
     (node, N, width), where, top = row.node(), row.weights(), row.network.nodes[-1]
@@ -243,5 +252,6 @@ ROWS: dict[str, tuple[dict[str, Any], Callable[[Row], str]]] = {
     "theorem-3.4": ({"node": NODE, "weights": maybe(NAME)}, existence),
     "lemma-4.2": ({"node": NODE}, complement),
     "s-k": ({"node": NODE, "weights": NAME}, membership),
+    "no-bad-valley": ({"node": NODE}, valley),
     "corollary-3.6": ({"node": NODE, "weights": NAME}, interpolation),
 }
