@@ -113,7 +113,7 @@ def _almost_everywhere(evidence: AlmostEverywhere, draft: Draft) -> int | None:
     node = network.node_of(k)
     if isinstance(witness, (FeatureMinor, VerifiedMinor)):
         return draft.lower(witness, k)
-    if isinstance(witness, FloatWitness) and witness.seed is None:
+    if isinstance(witness, FloatWitness) and witness.given:
         return regular_part(draft, draft.instance, k)
     if isinstance(witness, (NestedMinor, FloatWitness)):
         return seeded_witness(draft, k)

@@ -6,7 +6,6 @@ Nothing here is believed: the bound of what the checker will find is computed fr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from math import ceil, log2
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from exactcnn.arithmetic.enclosures import Enclosure
-from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.arithmetic.texts import json_integer
 from exactcnn.certificates.solutions import SECURITY_BITS, drawn_numerators
 from exactcnn.errors import UndecidedError
@@ -23,8 +21,8 @@ from exactcnn.features.enclosures import feature_enclosure
 from exactcnn.features.instance import Instance
 from exactcnn.features.matrix import FeatureMatrix
 from exactcnn.features.minors import feature_minor
+from exactcnn.features.witness_weights import witness_weights
 from exactcnn.linalg.pivots import row_pivots
-from exactcnn.network.weights import LayerWeights, Weights
 
 if TYPE_CHECKING:
     from exactcnn.certificates.judgments import Draft
@@ -34,7 +32,6 @@ __all__ = ["LARGEST_ENCLOSED", "regular_part", "seeded_witness"]
 # Up to this order the checker eliminates the enclosed matrix itself; beyond, solutions are published.
 LARGEST_ENCLOSED = 40
 PLACES = 72  # at which the checker encloses what solutions are about
-_WITNESS_BITS, _SEEDS = 16, 3
 _LEAST_STRENGTH = 4  # bits that one solution adds
 _MOST_BALLS, _BALL_BITS = 4_000_000, 128
 _SPREAD, _STRIDE = (
@@ -107,7 +104,7 @@ def _finer(instance: Instance, k: int, columns: list[int]) -> tuple[np.ndarray, 
 def seeded_witness(draft: Draft, k: int) -> int:
     """The same at weights of our own choice: by one witness, for almost every parameter of an analytic network."""
     refusal = UndecidedError("no weights were tried")
-    for weights in _trials(draft.instance, k):
+    for weights in witness_weights(draft.instance, k):
         instance = Instance(draft.instance.network, draft.instance.samples, weights)
         with suppress(UndecidedError):  # exact fields first, which no condition number disturbs
             found = feature_minor(FeatureMatrix(instance, k), enough=instance.N)
@@ -123,49 +120,6 @@ def seeded_witness(draft: Draft, k: int) -> int:
             if balls is not None and balls.rank == instance.N:
                 return draft.lower(balls, k, weights)
     raise refusal
-
-
-def _trials(instance: Instance, k: int) -> Iterator[Weights]:
-    """Weights from a seed, which a certificate names in a word; then such weights scaled to the samples."""
-    for seed in range(_SEEDS):
-        weights = Weights.from_seed(instance.network, seed, _WITNESS_BITS)
-        yield weights
-        for steepness in (1, 2**5, 2**10, 2**15):
-            with suppress(UndecidedError):
-                yield _spread(instance, k, weights, steepness)
-
-
-def _floats(values: RationalArray) -> np.ndarray:
-    return values.numerators.astype(np.float64) / values.denominator
-
-
-def _spread(instance: Instance, k: int, weights: Weights, steepness: int) -> Weights:
-    """Each layer scaled by a power of 2 until its pre-activations have a spread near 2, each unit's bias such that it is 0 at
-    some sample: units neither saturate nor resemble each other, whatever the size of the data.  Layer k may be steeper:
-    sharp steps tell samples apart that lie close together."""
-    network, chosen = instance.network, list(weights.layers)
-    for layer in network.upto(k):
-        entry = chosen[layer.index - 1]
-        if entry is None:
-            continue
-        so_far = Instance(network, instance.samples, Weights(tuple(chosen)))
-        below = (
-            feature_enclosure(so_far, layer.sources[0]).mid
-            if layer.sources[0]
-            else _floats(instance.need_samples().x)
-        )
-        W = _floats(entry.W)
-        sums = layer.patches.gather(below) @ W
-        spread = float(sums.std(axis=0).mean())
-        if not np.isfinite(spread) or spread == 0.0:
-            raise UndecidedError(f"the pre-activations of layer {layer.index} do not vary")
-        factor, b = 2.0 ** round(log2(_SPREAD / spread)) * (steepness if layer.index == k else 1), None
-        if entry.b is not None:
-            units = np.arange(entry.b.numerators.size)
-            zeros = sums.reshape(sums.shape[0], -1)[units * _STRIDE % sums.shape[0], units] * -factor
-            b = RationalArray.from_floats(np.ldexp(np.rint(np.ldexp(zeros, _WITNESS_BITS)), -_WITNESS_BITS))
-        chosen[layer.index - 1] = LayerWeights(RationalArray.from_floats(factor * W), b)
-    return Weights(tuple(chosen))
 
 
 class _Solver:

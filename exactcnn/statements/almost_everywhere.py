@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -35,16 +36,16 @@ from exactcnn.features.minors import FeatureMinor, feature_minor
 from exactcnn.features.nested import NESTED_ACTIVATIONS, NestedFeatures
 from exactcnn.features.peeling import Peeling, peel
 from exactcnn.features.triangular import TriangularWitness, triangular_witness
+from exactcnn.features.witness_weights import witness_weights
 from exactcnn.linalg.evidence import Minor
 from exactcnn.linalg.modular_rank import rank_mod_p
-from exactcnn.network.weights import Weights
 from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding
 from exactcnn.statements.float_rank import FloatRank, float_rank
 
 __all__ = ["AlmostEverywhere", "FloatWitness", "NestedMinor", "Witness", "decide_almost_everywhere"]
 
 _SEEDS = 8
-_FLOAT_SEEDS = 2
+_TRIALS = 8
 _SMALL = 40
 _PEELING_SEEDS = 2
 # Beyond this many samples peeling (linear) is quicker than elimination (cubic).
@@ -65,9 +66,9 @@ class NestedMinor:
 
 @dataclass(frozen=True)
 class FloatWitness:
-    """Full rank by floats with bounds, at the given weights (``seed`` None) or at seeded ones."""
+    """Full rank by floats with bounds, at the given weights or at others."""
 
-    seed: int | None
+    given: bool
     rank: FloatRank
 
 
@@ -159,7 +160,7 @@ def _route(witness: Witness) -> tuple[str, str]:
             "by the general proof: patches at equal positions of layer 1 differ between samples",
         )
     if isinstance(witness, FloatWitness):
-        at = "the given weights" if witness.seed is None else f"weights from seed {witness.seed}"
+        at = "the given weights" if witness.given else "weights from a seed, scaled to the samples if need be"
         return f"{at}, by floats", f"witness: {at}, where {witness.rank.how}"
     if isinstance(witness, VerifiedMinor):
         return "the given weights, by balls", "witness: the given weights, by balls and a verified inverse"
@@ -244,18 +245,16 @@ def _given_witness(instance: Instance, k: int) -> FeatureMinor | None:
 
 
 def _float_witness(instance: Instance, k: int) -> FloatWitness | VerifiedMinor | None:
-    """At the given weights, by balls where there are few samples or floats do not do; then by floats at seeded weights."""
-    tries: list[tuple[int | None, Instance]] = [] if instance.weights is None else [(None, instance)]
-    for number in range(_FLOAT_SEEDS):
-        weights = Weights.from_seed(instance.network, number)
-        tries.append((number, Instance(instance.network, instance.samples, weights)))
-    for seed, tried in tries:
+    """At the given weights, by balls where there are few samples or floats do not do; then by floats at others."""
+    if instance.weights is not None:
         with suppress(UndecidedError):
-            if seed is not None or instance.N > _SMALL:
-                return FloatWitness(seed, float_rank(tried, k))
-        if seed is None:
-            with suppress(UndecidedError):
-                found = verified_minor(tried, k)
-                if found is not None and found.rank == instance.N:
-                    return found
+            if instance.N > _SMALL:
+                return FloatWitness(True, float_rank(instance, k))
+        with suppress(UndecidedError):
+            found = verified_minor(instance, k)
+            if found is not None and found.rank == instance.N:
+                return found
+    for weights in islice(witness_weights(instance, k), _TRIALS):
+        with suppress(UndecidedError):
+            return FloatWitness(False, float_rank(Instance(instance.network, instance.samples, weights), k))
     return None
