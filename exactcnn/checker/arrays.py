@@ -56,7 +56,7 @@ class Arrays:
     def __init__(self, matrix: Matrix, rows: list[int], columns: list[int], p: int, root: int | None, numpy: Any) -> None:
         self.np, self.matrix, self.vectors, self.p, self.rows, self.units = numpy, matrix, matrix.vectors, p, rows, columns
         self.nodes, self.table = matrix.vectors.nodes, None
-        self.usable = small([matrix.vectors.steps[node.number] for node in self.nodes])  # values may all be 0
+        self.usable = small([self.vectors.data.factor, *(self.vectors.steps[node.number] for node in self.nodes)])  # values may all be 0
         if matrix.sigma is None or not self.usable:
             return
         # Exponents matter mod p - 1 only: weights and values below are centred, and their sums looked up in a table.

@@ -7,6 +7,7 @@ from exactcnn.checker import arrays, check_certificate
 from exactcnn.checker.core import intervals
 from tests.checker.handmade import (
     claim,
+    concat,
     conv,
     count,
     dense,
@@ -292,3 +293,99 @@ def test_assumption_4_1_says_nothing_of_custom_outputs():
             claimed = claim("assumption-4.1", verdict, failing=failing)
             outcomes.append(checked(case, [judged("clauses")], [claimed]).outcome)
     assert outcomes == ["VERIFIED", "REJECTED", "REJECTED", "REJECTED"]
+
+
+ROOT = ["*", 4, ["sqrt", ["abs", "t"]]]
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [ROOT, ["sqrt", ["*", -1, ["abs", "t"]]], ["sqrt", "t"], ["log", ["+", 1, ["*", -1, ["abs", "t"]]]]],
+    ids=str,
+)
+def test_kinks_without_a_bounded_slope(tree):
+    """A unit at a kink that dPhi/df does not feel was skipped; under a root of |t| the loss has no derivative all the same."""
+    net = network([1], dense(1), activation("custom", tree=tree), concat("units", 1, 2))
+    case = instance(net, inline([[1]]), rational(weight([[0]])), targets([[-1, 0]]))
+    slope = judged("gradient-exact", weights="w", partial=0)
+    still = judged("gradient-exact", weights="w", partial=None)
+    loss = judged("loss-exact", weights="w", value=["1/2"])
+    for judgments, claimed in (
+        ([slope], claim("local-minimum", "refuted", weights="w")),
+        ([slope], claim("critical-point", "refuted", weights="w")),
+        ([still], claim("critical-point", "proved", weights="w")),
+        ([loss], claim("loss", "proved", weights="w")),
+    ):
+        assert checked(case, judgments, [claimed]).outcome == "REJECTED", (tree, claimed)
+    bounded = network(
+        [1], dense(1), activation("custom", tree=["sqrt", ["+", 1, ["abs", "t"]]]), concat("units", 1, 2)
+    )
+    case = instance(bounded, inline([[1]]), rational(weight([[0]])), targets([[-1, 1]]))
+    assert checked(case, [slope], [claim("critical-point", "refuted", weights="w")]).outcome == "VERIFIED"
+
+
+def test_networks_without_parameters_have_no_critical_points():
+    case = instance(network([1], activation("relu")), inline([[1]]), rational(), targets([[3]]))
+    shape = {"precision": 32, "free": [], "symmetries": [], "transform": []}
+    isolated = judged(
+        "isolated",
+        weights="w",
+        **shape,
+        radius=1,
+        scale=0,
+        preconditioner=[],
+        inertia=[0, 0],
+        loss=[0, 9],
+        wide=None,
+    )
+    for judgment, statement in (
+        (judged("gradient-exact", weights="w", partial=None), "critical-point"),
+        (isolated, "critical-point-nearby"),
+    ):
+        assert checked(case, [judgment], [claim(statement, "proved", weights="w")]).outcome == "REJECTED"
+
+
+def test_s_speaks_of_whole_weights_and_layers():
+    net = network(
+        [2], dense(2, "unit"), activation("sigmoid"), dense(2, "unit"), activation("sigmoid"), dense(1)
+    )
+    case = instance(
+        net, inline([[1, 2], [1, 2], [0, 1]]), w=rational(weight([[1, 0], [0, 1]], [0, 0]), None, None)
+    )
+    assert (
+        checked(case, [count(2, "samples")], [claim("s-k", "refuted", node=2, weights="w")]).outcome
+        == "REJECTED"
+    )
+
+
+def test_long_samples_and_scales_end_in_a_sentence(tmp_path, monkeypatch):
+    relu = instance(network([1], dense(1, "unit"), activation("relu")), inline([["1" * 5000], ["2" * 5000]]))
+    verdict = checked(relu, [judged("dead", node=2, dead=2)], [claim("theorem-3.5", "refuted", node=2)])
+    assert verdict.outcome in ("VERIFIED", "NOT CHECKED"), verdict
+    monkeypatch.setattr(arrays, "LARGE", 0)
+    big = instance(network([2], dense(2)), inline([[0, 0], [0, 0]]), rational(weight([[1, 0], [0, 1]])))
+    big["data"] = {**big["data"], "rows": [[0, 0], [0, 0]], "denominator": 1}
+    solved = minor(features(1), [0, 1], [0, 1], 2147483629, solutions=[[1, 1]] * 7)
+    assert (
+        checked(big, [solved], [claim("rank", "proved", node=1, weights="w", lower=2, upper=2)]).outcome
+        == "REJECTED"
+    )
+
+
+def test_numbers_are_not_cut():
+    """The first digits of a long fraction are another number."""
+    from fractions import Fraction
+
+    from exactcnn.checker.core.outcome import show
+
+    assert show(Fraction(1, 3)) == "1/3"
+    assert show(Fraction(10**40 + 1, 10**60 + 7)) == "a number of 200 bits"
+
+
+def test_ties_of_data_through_many_pools():
+    """Whether a tie stands still was asked again for every path down."""
+    pool = {"kind": "maxpool-lists", "patches": [[0, 1], [0, 1]]}
+    net = network([2], *[pool] * 60, dense(1))
+    case = instance(net, inline([[1, 1]]), rational(weight([[1], [1]])), targets([[0]]))
+    found = judged("gradient-exact", weights="w", partial=0)
+    assert checked(case, [found], [claim("critical-point", "refuted", weights="w")]).outcome == "VERIFIED"

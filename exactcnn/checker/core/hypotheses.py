@@ -147,15 +147,17 @@ def dead(context: Context, given: Fields, raw: Fields, path: str) -> Fact:
     relu = node.activation is not None and node.activation.spec == {"name": "relu"} and node.of[0] > 0 and below.affine
     require(relu and below.spec["bias"] != "none", path, f"node {node.number} is not ReLU on an affine node with biases")
     reach = -(-max(map(abs, (v for row in data.rows for v in row))) * data.factor // data.denominator)
-    for each in nodes[: node.number - 2]:
-        if each.affine:
+    for each in [None, *nodes[: node.number - 2]]:
+        if each is None:
+            pass
+        elif each.affine:
             reach = each.length * reach + 1
         elif each.activation:
             reach = each.activation.bounded(reach)
         else:
             require(each.pool is not None, path, f"node {each.number} has no known reach")
         if reach.bit_length() > 10**4:
-            raise TooMuch(f"{path}: numbers beyond 2^10000 reach node {each.number}")
+            raise TooMuch(f"{path}: numbers beyond 2^10000 reach node {each.number if each else 0}")
     bound = 0 if node is top else 1
     words = (f"rank {network.label(top.number)} <= {bound} on {SOMEWHERE}: weights and biases in [-1, 1] but for the biases of "
              f"node {below.number}, which lie below -{below.length * reach + 1}, so that node {node.number} is dead")

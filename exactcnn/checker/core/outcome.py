@@ -63,4 +63,6 @@ def show(value: Any) -> str:
     if isinstance(value, (list, tuple, dict)):
         return f"a {type(value).__name__} of {len(value)} entries"
     text = json.dumps(value[:80]) if isinstance(value, str) else str(value)
+    if isinstance(value, Fraction) and len(text) > 90:  # a cut fraction would be another number
+        return f"a number of {max(map(int.bit_length, value.as_integer_ratio()))} bits"
     return text if len(text) <= 90 else text[:87] + '..'

@@ -200,7 +200,7 @@ def complement(row: Row) -> str:
 
 def membership(row: Row) -> str:
     """S_k: rank F_k = N and U_l of full rank for l = k+2..L, at given weights."""
-    where = row.weights()
+    where = row.weights(row.network.nodes)
     inside = member(row, where)
     row.decide(inside is True, inside is False)
     return row.say(f"the weights {where} are {'' if inside else 'not '}in S at node {row.claim['node']}")

@@ -28,7 +28,7 @@ class Box:
         for node in self.network.affine:
             self.starts[node.number] = at
             at += node.length * node.filters + node.bias_size
-        require(len(values) == at, path, f"{len(values)} parameters are given, the network has {at}")
+        require(len(values) == at > 0, path, f"{len(values)} parameters are given, the network has {at}")
         self.surface = self.at(values, self.base)
         samples = range(len(self.surface.residual))
         for node in self.network.nodes:

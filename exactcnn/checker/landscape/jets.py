@@ -209,7 +209,8 @@ class Bounds(Intervals):
 
 
 def jet(sigma: Activation, t: Any, numbers: Any) -> tuple[Any, Any]:
-    """sigma and sigma' at t, the slope None where there may be a kink."""
+    """sigma and sigma' at t, the slope None where there may be a kink; there sigma is Lipschitz: of a custom activation only if
+    all it takes roots, logarithms and inverses of is positive."""
     if sigma.polygon:
         constant, slope, kinks = sigma.polygon
         value, rising, sharp = numbers.add(numbers.rational(constant), numbers.mul(numbers.rational(slope), t)), slope, False
@@ -225,4 +226,6 @@ def jet(sigma: Activation, t: Any, numbers: Any) -> tuple[Any, Any]:
     try:
         return value, evaluate(sigma.row.tree, (t, numbers.one), Dual(numbers), sigma.spec)[1]
     except Kink:
+        if not sigma.has("total"):
+            raise
         return value, None

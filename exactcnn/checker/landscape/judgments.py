@@ -8,6 +8,7 @@ from typing import Any
 
 from ..core.grammar import (INDEX, INDICES, LONG, NAME, NODE, Fields, array, integer, maybe, number, pair, polynomial, record,
                             tagged)
+from ..core.hypotheses import layers
 from ..core.intervals import Interval, Intervals
 from ..core.matrices import LN2, Context, Fact, indices
 from ..core.network import MATRIX, Node
@@ -47,6 +48,7 @@ def gradient_exact(context: Context, given: Fields, raw: Fields, path: str) -> F
     """Every partial derivative by a true parameter vanishes, or one is shown that does not."""
     surface, name, partial = exact_surface(context, given["weights"], path), given["weights"], given["partial"]
     gradient = flat(surface.gradient())
+    require(bool(gradient), path, "the network has no parameters")
     more = {"critical": partial is None, "still": {n.number for n in context.instance.network.affine
                                                    if not any(map(any, surface.deltas[n.number]))},
             "flat": {n.number for n in surface.nodes if n.activation and not all(map(all, surface.marks[n.number]))}}
@@ -204,7 +206,8 @@ def isolated(context: Context, given: Fields, raw: Fields, path: str) -> Fact:
     kind = kind if given["symmetries"] or kind[0] == "s" else "strict " + kind
     held = f" in its {order} free parameters, the other {len(center) - order} as given," if len(center) > order else ""
     # Rounded down, for the box holds no other; the zero stays in the smaller box.
-    radius = decimal(Fraction(-rho, 1 << w), -1) if 2 * inner <= rho and rho << 90 > 1 << w else show(Fraction(rho, 1 << w))
+    power = f"2^{rho.bit_length() - 1 - w}"
+    radius = show(Fraction(rho, 1 << w)) if 2 * inner > rho else decimal(Fraction(-rho, 1 << w), -1) if rho << 90 > 1 << w else power
     words = (f"in the box of radius {radius} around the weights {name} there is{held} exactly one "
              f"critical point of the loss; it is a {kind}, at most {decimal(Fraction(inner, 1 << w))} away, with loss between "
              f"{decimal(-least, -1)} and {decimal(most)}{members(box, given['wide'], path + '.wide')}")
@@ -216,9 +219,10 @@ def members(box: Box, wide: Fields | None, path: str) -> str:
     if wide is None:
         return ""
     network, N = box.network, len(box.surface.residual)
-    node = network.node(wide["node"], path)
-    above = [n for n in network.nodes if n.number > node.number and not n.activation][1:]
-    require(network.chain and all(n.affine for n in above), path, "S is not defined")
+    node, listed = network.node(wide["node"], path), layers(box.context.instance, path)
+    above = [n for n, _ in listed if n.number > node.number][1:]
+    ends = {n.number + (sigma is not None) for n, sigma in listed}
+    require(node.number in ends and all(n.affine for n in above), path, "S is not defined")
     require(len(wide["parts"]) == 1 + len(above), path, f"expected {1 + len(above)} parts")
     for n, (part, each) in enumerate(zip(wide["parts"], [node, *above], strict=True)):
         rows, columns, there = part["rows"], part["columns"], f"{path}.parts[{n}]"

@@ -29,6 +29,7 @@ class Surface:
         scale = Fraction(data.factor, data.denominator)
         inputs = [[numbers.rational(v * scale) for v in row] for row in data.rows]
         self.marks: dict[int, Any] = {}
+        self.known: dict[tuple[int, int, int], bool] = {}  # what `still` has found
         self.F = carry(self.nodes, {0: inputs}, self)
         over = targets["denominator"] if targets else 1
         goals = [[numbers.rational(Fraction(-y, over)) for y in row] for row in (targets or {"rows": []})["rows"]]
@@ -76,10 +77,13 @@ class Surface:
         """Near this point the value does not depend on the parameters: a datum, or where a polygon is flat."""
         if number == 0:
             return True
-        node = self.nodes[number - 1]
+        node, key = self.nodes[number - 1], (number, i, u)
         if node.activation:
             return node.activation.polygon is not None and bool(self.marks[number][i][u] == self.numbers.zero)
-        return node.pool == "maxpool" and all(self.still(node.of[0], i, each) for each in self.marks[number][i][u])
+        if key not in self.known:
+            marks = self.marks[number][i][u] if node.pool == "maxpool" else []
+            self.known[key] = bool(marks) and all(self.still(node.of[0], i, each) for each in marks)
+        return self.known[key]
 
     def smooth(self, node: Node, i: int, u: int) -> bool:
         """No kink: the slope exists, the maximum is taken once or among values that stand still."""
