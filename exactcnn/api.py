@@ -124,6 +124,7 @@ def verify(
         data = load(data)
     loaded = load_digits() if data is None else samples(data)
     model.check_samples(loaded)
+    loaded = model.aligned(loaded)
     notes = model.notes + (model.weight_notes if weights is None else ())
     if isinstance(weights, (str, Path)):
         weights = Weights.from_file(network, weights)

@@ -49,6 +49,7 @@ def read_instance(
         loaded = load(data, samples=samples, start=start, scale=factor)
         Instance(network, loaded)
         model.check_samples(loaded)
+        loaded = model.aligned(loaded)
         notes = list(model.notes)
         if weights is not None:
             chosen = Weights.from_file(network, weights)

@@ -30,13 +30,13 @@ class AffineChain(Chain):
         draft = self.below
         fixed = draft is not None and (draft.shared or (draft.W is None and draft.layer.kind != "maxpool"))
         if fixed and len(self.shape) > 1 and all(_by_channel(each) for each in (scale, shift)):
-            C, shape = self.state.channels, self.shape
+            C, units = self.state.channels, self.units
             factors, shifts = (
                 (Fraction(default),) * C if each is None else tuple(_spread(each, C).to_fractions())
                 for each, default in ((scale, 1), (shift, 0))
             )
             self.append(where, "scale", None, 1, None, None, "none", fixed=(factors, shifts))
-            self.units = self.units.reshape(shape)
+            self.units = units  # a scale keeps the numbers of the units
         elif draft is not None and draft.linear and self._foldable(draft, scale):
             self._fold(draft, scale, shift)
         else:
@@ -110,7 +110,7 @@ class AffineChain(Chain):
         One number for each channel is a 1 x 1 convolution with a diagonal matrix; one for each element
         of a flat tensor a dense layer with a diagonal matrix.
         """
-        shape, C, axes = self.shape, self.state.channels, len(self.state.extents)
+        shape, C, axes, here = self.shape, self.state.channels, len(self.state.extents), self.flow()
         uniform = scale is None or scale.numerators.size == 1
         per_channel = uniform or (len(shape) > 1 and all(n == 1 for n in scale.shape[1:]))  # type: ignore[union-attr]
         if per_channel:
@@ -120,7 +120,10 @@ class AffineChain(Chain):
             self.append(
                 where, "conv", Window(ones, ones, (0,) * axes, ones), C, diagonal(entries, C), None, "none"
             )
-            self.units = self.units.reshape(shape)
+            # Position by position as before, or no longer channel by channel; in whatever order the tensor has them.
+            self.units = (
+                self.state.units().reshape(-1)[here.units] if here.state.channel_major else here.units
+            )
             what = "a 1 x 1 convolution"
         elif len(shape) == 1:
             assert scale is not None

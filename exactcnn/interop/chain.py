@@ -9,7 +9,7 @@ A tensor that several operations read is *shared*: nothing may be folded into th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -84,6 +84,7 @@ class Chain:
         self.units = self.state.units().reshape(input_shape)
         self.at = 0
         self.shared_input = False
+        self.tied: str | None = None
         self.drafts: list[Draft] = []
         self.notes: list[str] = []
         self.weight_notes: list[str] = []
@@ -137,12 +138,23 @@ class Chain:
                     t for t in (title or "layer", *(f"{title}#{n}" for n in range(2, 2002))) if t not in taken
                 )
             network = network_from_dict({**network.to_json(), "layers": layers})
+        network = replace(network, tied=self.tied)
         entries = [None if d.W is None else LayerWeights(d.W, d.b) for d in self.drafts]
         weights = Weights.from_layers(network, entries)
         return network, weights, tuple(self.notes), tuple(self.weight_notes)
 
+    def output_order(self) -> tuple[int, ...] | None:
+        """The unit of the last layer behind each of the model's outputs, flat; None where that is their order."""
+        flat = self.units.reshape(-1)
+        return None if np.array_equal(flat, np.arange(flat.size)) else tuple(flat.tolist())
+
     def require_image(self, where: str, axes: int) -> None:
-        if self.shape != (self.state.channels, *self.state.extents) or len(self.shape) != axes + 1:
+        natural = self.state.units()
+        if (
+            len(self.shape) != axes + 1
+            or self.shape != natural.shape
+            or not np.array_equal(self.units, natural)
+        ):
             raise MalformedError(
                 where,
                 f"an input of channels and {axes} axes, not flattened",

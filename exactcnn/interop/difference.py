@@ -55,7 +55,7 @@ def output_difference(model: Model, samples: Samples, most: int = _SAMPLES) -> D
     samples = samples.take(min(most, samples.N))
     floats = np.array([[float(v) for v in row] for row in samples.x.to_fractions()])
     network, given = model.network, model.run(floats)
-    order = network.layers[-1].above.units().reshape(-1)
+    order = np.arange(network.widths[-1]) if model.output_order is None else np.array(model.output_order)
     given = np.asarray(given, dtype=np.float64).reshape(samples.N, -1)
     if given.shape[1] != order.size:
         raise MisuseError("model.run", f"{order.size} outputs for each sample", given.shape[1])

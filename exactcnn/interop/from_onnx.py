@@ -47,6 +47,15 @@ def from_onnx(
     stem = path.stem if path.stem.isprintable() else "model"
     chain = Lowering(name or stem[:_LONGEST_NAME] or "model", shape)
     operations = Operations(file, chain, needed)
+    weights_read = [
+        name for node in needed if node.op_type in ("Conv", "Gemm", "MatMul") for name in node.input[1:2]
+    ]
+    shared = next((name for name in weights_read if weights_read.count(name) > 1), None)
+    if shared is not None:
+        chain.tied = printable(shared)
+        chain.note(
+            f"The weights {printable(shared)} are used more than once; statements about almost all or some are undecided."
+        )
     env: dict[str, Any] = {file.input: chain.flow(operations.shared(file.input))}
     for node in needed:
         where = f"{file.field}: {label(node)}"
@@ -62,8 +71,9 @@ def from_onnx(
         )
     chain.go(final)
     network, weights, notes, weight_notes = chain.finish()
+    order = chain.output_order()
     run, engine = _runner(file, shape)
-    return Model(network, weights, notes, weight_notes, str(path), run, engine)
+    return Model(network, weights, notes, weight_notes, str(path), run, engine, order)
 
 
 def _shape(file: OnnxFile, given: Sequence[int] | None) -> tuple[int, ...]:

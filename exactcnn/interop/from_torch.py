@@ -39,8 +39,14 @@ def from_torch(module: Any, input_shape: Sequence[int], *, name: str | None = No
     shape = _shape(input_shape)
     _require_plain(module)
     chain = Lowering(name or type(module).__name__, shape)
-    _walk(torch, module, chain)
+    before = set(vars(module))
+    try:
+        _walk(torch, module, chain)
+    finally:
+        for name in vars(module).keys() - before:  # tensors that tracing has put there
+            delattr(module, name)
     network, weights, notes, weight_notes = chain.finish()
+    order = chain.output_order()
 
     def run(x: np.ndarray) -> np.ndarray:
         dtype = _compute_dtype(torch, module)
@@ -51,7 +57,7 @@ def from_torch(module: Any, input_shape: Sequence[int], *, name: str | None = No
         return result
 
     source = f"PyTorch module {type(module).__name__}"
-    return Model(network, weights, notes, weight_notes, source, run, f"PyTorch {torch.__version__}")
+    return Model(network, weights, notes, weight_notes, source, run, f"PyTorch {torch.__version__}", order)
 
 
 def _shape(given: Any) -> tuple[int, ...]:
@@ -79,8 +85,9 @@ def _require_plain(module: Any) -> None:
                 "or remove_weight_norm)",
                 "a hook",
             )
-        if "forward" in vars(part):
-            raise MalformedError(where, "the forward of its class", "a forward set on the instance")
+        own = sorted(name for name in vars(part) if callable(getattr(type(part), name, None)))
+        if own:
+            raise MalformedError(where, f"the {own[0]} of its class", f"a {own[0]} set on the instance")
 
 
 def _walk(torch: Any, module: Any, chain: Lowering) -> None:
@@ -145,10 +152,15 @@ def _walk(torch: Any, module: Any, chain: Lowering) -> None:
             continue
         args = fx.node.map_arg(node.args, env.__getitem__)
         kwargs = fx.node.map_arg(node.kwargs, env.__getitem__)
-        if node.op == "call_module" and node.target in called:
+        if (
+            node.op == "call_module"
+            and node.target in called
+            and any(True for _ in module.get_submodule(node.target).parameters())
+        ):
+            chain.tied = str(node.target)
             chain.note(
                 f"{node.target} is used more than once; its copies are verified as layers with the same weights, and "
-                "statements about almost all or some weights let them differ."
+                "statements about almost all or some weights are undecided."
             )
         called.add(str(node.target) if node.op == "call_module" else "")
         env[node] = operations.apply(node, args, kwargs)
@@ -158,6 +170,35 @@ def _walk(torch: Any, module: Any, chain: Lowering) -> None:
             type(module).__name__, "a forward that returns one tensor", type(result).__name__
         )
     chain.go(result)
+    _confirm(torch, module, fx.GraphModule(module, graph), chain.input_shape)
+
+
+def _confirm(torch: Any, module: Any, traced: Any, shape: tuple[int, ...]) -> None:
+    """MalformedError unless the traced program does what the module does: arguments with defaults, questions about
+    types and random numbers are decided while tracing, and then no longer."""
+    generator = torch.Generator().manual_seed(0)
+    parameter = next(module.parameters(), None)
+    device = "cpu" if parameter is None else parameter.device
+    with torch.no_grad():
+        for _ in range(2):
+            x = torch.randn((2, *shape), generator=generator).to(
+                device=device, dtype=_compute_dtype(torch, module)
+            )
+            try:
+                first, second = module(x.clone()), traced(x.clone())
+                same = torch.equal(first, second)
+            except Exception as error:  # whatever the module's own code raises
+                found = str(error).partition("\n")[0] or type(error).__name__
+                raise MalformedError(
+                    type(module).__name__, f"a forward of a batch of shape {tuple(x.shape)}", found
+                ) from None
+            if not same and not (first.isnan() & second.isnan() | (first == second)).all():
+                raise MalformedError(
+                    type(module).__name__,
+                    "a forward that torch.fx traces as it is, without arguments that have defaults, questions about types, "
+                    "or random numbers (or export it to ONNX)",
+                    "other outputs from the trace",
+                )
 
 
 def _needed(output: Any) -> set[Any]:

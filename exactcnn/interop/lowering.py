@@ -189,7 +189,9 @@ class Lowering(AffineChain):
             self.units = units
             return
         for flow in flows:
-            if flow.units.shape[1:] != flows[0].state.extents or flow.units.shape[0] != flow.state.channels:
+            natural = flow.state.units()
+            whole = flow.units.shape == natural.shape and np.array_equal(flow.units, natural)
+            if not whole or natural.shape[1:] != flows[0].state.extents:
                 raise MalformedError(where, f"images of extents {flows[0].state.extents}", flow.units.shape)
         self.append(where, "concat", None, 1, None, None, "none", tuple(flows))
 

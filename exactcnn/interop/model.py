@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.certificates.canonical import digest
 from exactcnn.certificates.instance_json import weights_json
 from exactcnn.data.samples import Samples
@@ -24,6 +25,7 @@ class Model:
     ``notes`` say, a sentence each, where the network is not literally what was given (a grouped
     convolution, a layer that had to be inserted), ``weight_notes`` the same of the weights (a rounded
     scale).  ``run`` evaluates the float program, inputs (N, *input shape) to outputs (N, ..), or is None.
+    ``output_order``: the unit of the last layer behind each output of the model, None where it is their order.
     Unpacks as ``network, weights = model``.
     """
 
@@ -34,6 +36,7 @@ class Model:
     source: str = "spec"
     run: Callable[[np.ndarray], np.ndarray] | None = None
     engine: str = ""
+    output_order: tuple[int, ...] | None = None
 
     def __iter__(self) -> Iterator[Network | Weights | None]:
         return iter((self.network, self.weights))
@@ -46,6 +49,23 @@ class Model:
         if self.weights is None:
             raise MisuseError("model", "a model with weights", self.source)
         return digest(weights_json(self.weights, self.network.layers, self.network.depth))
+
+    def aligned(self, samples: Samples) -> Samples:
+        """The samples with targets in the order of the network's last layer, not of the model's outputs."""
+        y, order = samples.targets, self.output_order
+        if order is None or y is None:
+            return samples
+        if y.ndim == 1 and len(order) > 1:
+            raise MalformedError(
+                f"{samples.field}.y",
+                f"{len(order)} numbers for each sample, since the model's outputs are no classes",
+                "labels",
+            )
+        if y.ndim != 2 or y.shape[1] != len(order):
+            return samples  # for the statement to say what it expected
+        moved = np.empty_like(y.numerators)
+        moved[:, list(order)] = y.numerators
+        return replace(samples, targets=RationalArray.from_integers(moved, y.denominator))
 
     def check_samples(self, samples: Samples) -> None:
         """MalformedError where the samples have as many values as the input, but another shape.

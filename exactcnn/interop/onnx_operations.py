@@ -24,7 +24,7 @@ from exactcnn.interop.onnx_file import Attributes, OnnxFile, printable
 
 __all__ = ["OPERATIONS", "Operations", "label", "unknown"]
 
-_MOST_INPUTS = 6
+_MOST_INPUTS, _MOST_SOURCES = 6, 1000  # the latter of Concat and Sum
 _ADVICE = {
     "Softmax": "export the model without its last softmax: the features below it are what the theory speaks of",
     "LogSoftmax": "export the model without its last softmax: the features below it are what the theory speaks of",
@@ -69,8 +69,9 @@ class Operations:
 
     def apply(self, node: Any, where: str, inputs: list[Any]) -> list[Any]:
         """The values of the node's outputs: the first, and nothing for the others."""
-        if len(inputs) > _MOST_INPUTS:
-            raise MalformedError(where, f"at most {_MOST_INPUTS} inputs", len(inputs))
+        most = _MOST_SOURCES if node.op_type in ("Concat", "Sum") else _MOST_INPUTS
+        if len(inputs) > most:
+            raise MalformedError(where, f"at most {most} inputs", len(inputs))
         attributes = self.file.attributes(node, where)
         if node.op_type == "Sigmoid" and self._swish(node):
             return [("sigmoid", inputs[0])]
@@ -375,9 +376,10 @@ class Operations:
             mode = inputs[2]
             if mode is not None and (not isinstance(mode, np.ndarray) or mode.any()):
                 raise MalformedError(where, "evaluation mode (export with model.eval())", "training mode")
-        if not isinstance(inputs[0], np.ndarray):
-            self.flow(where, inputs[0])
-        return inputs[0]
+        if isinstance(inputs[0], np.ndarray):
+            return inputs[0]
+        self.flow(where, inputs[0])
+        return None  # the same tensor, but with readers of its own
 
 
 def _transposed(B: RationalArray) -> RationalArray:

@@ -34,6 +34,12 @@ def to_torch(network: Network, weights: Weights, *, dtype: str = "float64") -> A
         raise MisuseError("dtype", "float32 or float64", dtype)
     if len(weights.layers) != network.depth:
         raise MisuseError("weights", f"weights of {network.depth} layers", len(weights.layers))
+    if not network.is_chain:
+        raise MalformedError(
+            "network",
+            "a chain of layers (PyTorch's Sequential is one)",
+            "a graph with branches or fixed maps",
+        )
     torch = optional("torch", "torch")
     parts: list[Any] = []
     flat = len(network.input_shape) == 1

@@ -251,6 +251,10 @@ class Operations:
         self.activation(where, x, record)
 
     def softplus(self, where: str, x: Any, beta: float = 1.0, threshold: float = 20.0) -> None:
+        if threshold < 20:
+            raise MalformedError(
+                f"{where}.threshold", "at least 20 (below it PyTorch computes another function)", threshold
+            )
         alpha = self.number(beta, f"{where}.beta")
         self.chain.note(
             f"{where}: softplus itself is verified; PyTorch computes t where {float(alpha):g} t > {threshold:g}."
@@ -265,7 +269,7 @@ class Operations:
         self.activation(where, x, FORMULAS["gelu_tanh"] if approximate == "tanh" else "gelu")
 
     def power(self, where: str, x: Any, exponent: Any) -> None:
-        if exponent != 2 or not isinstance(x, Flow):
+        if not isinstance(exponent, (int, float)) or exponent != 2 or not isinstance(x, Flow):
             raise MalformedError(where, "the square, x ** 2", f"exponent {exponent}")
         self.activation(where, x, "square")
 
@@ -362,7 +366,11 @@ def _in_place(node: Any, args: Any) -> bool:
         node.target in (operator.iadd, operator.isub, operator.imul, operator.itruediv, operator.ipow)
         or (name.endswith("_") and not name.endswith("__"))
         or node.kwargs.get("inplace") is True
-        or (len(args) > 1 and args[-1] is True and "pool" not in name)
+        or (
+            name in ("relu", "leaky_relu", "elu", "silu", "mish", "softsign")
+            and len(args) > 1
+            and args[-1] is True
+        )
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -39,6 +39,9 @@ class Network:
     name: str
     input_shape: tuple[int, ...]
     layers: tuple[Layer, ...]
+    tied: str | None = field(
+        default=None, compare=False
+    )  # a module whose weights several layers share, if there is one
 
     @staticmethod
     def from_dict(spec: Mapping[str, Any]) -> Network:
@@ -68,11 +71,12 @@ class Network:
 
     def layer(self, k: int | str) -> Layer:
         """Layer k, 1 <= k <= L, or the layer of that name."""
+        if isinstance(k, str) and k.isascii() and k.isdigit() and len(k) < 9:
+            k = int(k)  # a number is a number, even where modules are called so
         if isinstance(k, str):
             named = next((layer for layer in self.layers if layer.title == k), None)
             if named is not None:
                 return named
-            k = int(k) if k.isascii() and k.isdigit() and len(k) < 9 else k
         if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= self.depth:
             names = ", ".join(layer.title for layer in self.layers if layer.title is not None)
             known = f" or a name of {names if len(names) < 200 else names[:200] + ' ..'}" if names else ""

@@ -183,7 +183,12 @@ def _fixed(
             raise MalformedError(
                 f"{field}.{key}", f"{channels} numbers, one for each channel", _kind_of(values)[:80]
             )
-        parts.append(tuple(RationalArray.from_fractions(list(values), f"{field}.{key}").to_fractions()))
+        exact = RationalArray.from_fractions(list(values), f"{field}.{key}")
+        if exact.ndim != 1:
+            raise MalformedError(
+                f"{field}.{key}", f"{channels} numbers, one for each channel", f"{exact.ndim} axes"
+            )
+        parts.append(tuple(exact.to_fractions()))
     return parts[0], parts[1]
 
 

@@ -179,6 +179,10 @@ def _build(
     wanted: Mapping[str, Any],
     chosen: Mapping[str, int | str],
 ) -> Cell:
+    if not network.is_chain:
+        raise MalformedError(
+            "spec", "a chain of convolutional, dense and max-pooling layers, to sample", "a graph"
+        )
     given = wanted["layer"]
     if not 1 <= given <= network.depth:
         raise MalformedError("layer", f"a layer number from 1 to {network.depth}", given)

@@ -265,6 +265,19 @@ ON_GRAPHS = {
 }  # fmt: skip
 
 
+# What speaks of the given weights and of no others, so that it holds where layers share theirs.
+AT_WEIGHTS = {
+    "rank",
+    "lifted-rank",
+    "structure",
+    "assumption-3.1",
+    "assumption-3.2",
+    "assumption-4.1",
+    "loss",
+    "s-k",
+}
+
+
 def _for_chains(statement: str, network: Network) -> Finding:
     odd = next(layer for layer in network.layers if layer.sources != (layer.index - 1,)
                or not (layer.affine or layer.kind == "maxpool"))  # fmt: skip
@@ -284,6 +297,9 @@ def decide(statement: str, instance: Instance, layer: int | str | None = None) -
     before = float_proofs()
     if not instance.network.is_chain and statement not in ON_GRAPHS:
         return [_for_chains(statement, instance.network)]
+    if instance.network.tied is not None and statement not in AT_WEIGHTS:
+        reason = f"Layers share the weights of {instance.network.tied}, and {statement} speaks of parameters that move on their own."
+        return [Finding(statement, UNDECIDED, reason, {"layer": chosen}, layer=chosen)]
     found = STATEMENTS[statement].decide(instance, chosen)
     if statement == "rank" or float_proofs() == before:
         return found

@@ -17,6 +17,8 @@ def exact_outputs(model, x, k=None):
     layer = model.network.layers[-1] if k is None else model.network.layer(k)
     values, _ = exact_values(instance, layer.index, before_activation=False)
     order = layer.above.units().reshape(-1)
+    if k is None and model.output_order is not None:
+        order = model.output_order
     return np.array([[int(row[u]) / values.denominator for u in order] for row in values.numerators])
 
 

@@ -295,3 +295,16 @@ def test_what_the_output_does_not_need_is_left_out(tmp_path):
     chain.value = kept
     model = exactcnn.from_onnx(chain.add("Relu").save(tmp_path / "m.onnx"))
     assert model.network.depth == 1
+
+
+@pytest.mark.parametrize("alias", ["Identity", "Dropout"])
+def test_an_alias_read_twice(tmp_path, alias):
+    """c = -x; z is c by another name; relu(z) + z: the ReLU was folded into what z stands for."""
+    chain = OnnxChain((2,)).add("MatMul", -np.eye(2, dtype=np.float32))
+    chain.add(alias)
+    z = chain.value
+    chain.add("Relu")
+    chain.add("Add", z)
+    model = exactcnn.from_onnx(chain.save(tmp_path / "m.onnx"))
+    x = np.array([[1.0, 0.0], [0.0, 1.0], [-2.0, 3.0]])
+    assert np.array_equal(exact_outputs(model, x), np.maximum(-x, 0) - x)

@@ -203,3 +203,131 @@ def test_layers_go_by_the_names_of_the_operations():
     assert {"stem", "a1", "down.0", "fc"} <= set(titles)
     assert len(set(titles)) == len(titles)
     assert "names" in model.network.to_nodes()
+
+
+# What a reviewer found: tensors whose units are not in the layer's own order, aliases, traces of other programs.
+
+
+class Flat(nn.Module):
+    """Flattened images beside each other: the order of the tensor is not that of the layer's units."""
+
+    def __init__(self, then):
+        super().__init__()
+        self.a, self.b, self.l, self.then = nn.Conv2d(1, 2, 2), nn.Conv2d(1, 2, 2), nn.Linear(16, 3), then
+
+    def forward(self, x):
+        return self.l(self.then(torch.cat([self.a(x).flatten(1), self.b(x).flatten(1)], 1)))
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        lambda y: y * 2,
+        lambda y: y + 1,
+        lambda y: 1 - y,
+        lambda y: torch.relu(y) * 3 + 1,
+        lambda y: y + y * 2,
+        lambda y: y,
+    ],
+)
+def test_flat_concatenations_keep_their_order(then):
+    module = Flat(then).eval().double()
+    rng = random.Random(2)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(torch.tensor(integers_in(rng, parameter.shape)))
+    x = integers_in(rng, (3, 1, 3, 3))
+    model = exactcnn.from_torch(module, (1, 3, 3))
+    assert np.array_equal(exact_outputs(model, x), outputs(module, x))
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        lambda y: F.max_pool1d(y.view(-1, 1, 16), 2).flatten(1).repeat(1, 1),
+        lambda y: F.avg_pool1d(y.view(-1, 1, 16), 1).flatten(1),
+    ],
+)
+def test_windows_over_another_order_are_refused(then):
+    with pytest.raises(exactcnn.MalformedError):
+        exactcnn.from_torch(Flat(then).eval(), (1, 3, 3))
+
+
+class Traced(nn.Module):
+    def __init__(self, forward):
+        super().__init__()
+        self.a, self.seen = nn.Linear(4, 4), forward
+
+    def forward(self, x, mask=None):
+        return self.seen(self, x, mask)
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda self, x, mask: self.a(x) if mask is None else torch.relu(self.a(x)),
+        lambda self, x, mask: (
+            self.a(x) if isinstance(x, torch.Tensor) and type(x) is torch.Tensor else torch.relu(x)
+        ),
+        lambda self, x, mask: self.a(x) + torch.randn(4),
+        lambda self, x, mask: self.a(x) if hasattr(x, "node") else torch.relu(self.a(x)),
+    ],
+    ids=["default", "type", "random", "attribute"],
+)
+def test_a_trace_of_another_program_is_refused(forward):
+    module = Traced(forward).eval()
+    before = set(vars(module))
+    with pytest.raises(exactcnn.MalformedError, match=r"trace|inputs"):
+        exactcnn.from_torch(module, (4,))
+    assert set(vars(module)) == before
+
+
+def test_methods_set_on_instances_are_refused():
+    module = nn.Sequential(nn.Conv2d(1, 1, 1)).eval()
+    module[0]._conv_forward = lambda x, W, b: torch.relu(x)
+    with pytest.raises(exactcnn.MalformedError, match="_conv_forward"):
+        exactcnn.from_torch(module, (1, 2, 2))
+
+
+def test_targets_are_in_the_order_of_the_models_outputs():
+    """A model that ends in an image: its flat outputs as targets give loss 0."""
+    module = nn.Sequential(nn.Conv2d(1, 2, 2), nn.Flatten()).eval().double()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(torch.tensor(integers_in(random.Random(3), parameter.shape)))
+    x = integers_in(random.Random(4), (3, 1, 3, 3))
+    model = exactcnn.from_torch(module, (1, 3, 3))
+    assert model.output_order is not None
+    data = exactcnn.samples(x, [[Fraction(float(v)) for v in row] for row in outputs(module, x)])
+    assert exactcnn.verify(model, data, statements="loss").findings[0].summary["loss"] == []
+    assert exactcnn.output_difference(model, data).largest == 0
+    with pytest.raises(exactcnn.MalformedError, match="labels"):
+        exactcnn.verify(model, exactcnn.samples(x, [0, 1, 2]), statements="loss")
+
+
+def test_graphs_have_no_sequential_and_no_campaign():
+    model = exactcnn.from_torch(built("vgg"), (1, 8, 8))
+    with pytest.raises(exactcnn.MalformedError, match="a chain of layers"):
+        exactcnn.to_torch(model.network, model.weights)
+
+
+class Tied(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.out = nn.Linear(4, 6), nn.Linear(6, 1)
+
+    def forward(self, x):
+        return self.out(torch.tanh(self.a(x) + self.a(x * -1)))
+
+
+def test_shared_weights_do_not_move_on_their_own():
+    """a(x) + a(-x) = 2 b for every choice of a, though for copies of a almost every choice has full rank."""
+    model = exactcnn.from_torch(Tied().eval(), (4,))
+    assert model.network.tied == "a"
+    data = exactcnn.samples([[1, 2, 3, 4], [0, 1, 1, 2], [5, 0, 2, 1]])
+    block = next(layer.index for layer in model.network.layers if layer.kind == "add")
+    for statement in ("theorem-3.5", "lemma-2.5", "no-bad-valley"):
+        (finding,) = exactcnn.verify(model, data, statements=statement, layer=block).findings
+        assert finding.verdict == "undecided"
+        assert "share the weights of a" in finding.reason
+    assert exactcnn.verify(model, data, statements="rank", layer=block).findings[0].summary["lower"] <= 1

@@ -161,7 +161,7 @@ def test_the_wide_layer_and_the_hidden_ones():
     assert [net.wide_layer(N) for N in (1, 8, 9, 16, 17)] == [1, 1, 2, 2, 2]
     lone = Network.from_dict(one(DENSE))
     assert (lone.wide_layer(1), lone.wide_layer(9)) == (1, 1)
-    for k in (0, -1, 5, 99, True, "1", 1.0, None):
+    for k in (0, -1, 5, 99, True, "x", "9", 1.0, None):
         with pytest.raises(MisuseError, match=r"^layer: expected a layer number from 1 to 4"):
             net.layer(k)
 

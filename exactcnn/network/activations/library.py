@@ -29,7 +29,8 @@ class Entry:
     """``kind``: rational (maps Q to Q), exponential (features in Q(e^(1/D))) or other.
 
     ``defaults`` are the parameters with their default values, all positive and, if
-    ``below_one``, below 1.  ``formula`` is a custom expression in t and the parameters.
+    ``below_one``, below 1.  ``formula`` is a custom expression in t and the parameters; ``by_formula``: values
+    and derivatives are computed from it, as those of custom expressions are, and nowhere else.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Entry:
     properties: Callable[[Parameters], ActivationProperties]
     defaults: Mapping[str, Fraction] = field(default_factory=dict)
     below_one: bool = False
+    by_formula: bool = False
 
     def refusal(self, key: str, value: Fraction) -> str | None:
         """What parameter ``key`` should have been, or None if ``value`` is in range."""
@@ -142,6 +144,31 @@ def _silu(_: Parameters) -> ActivationProperties:
         limit_plus="sigma(t) >= t/2 for t >= 0.",
         growth="With s = -t > 0, |sigma| = s/(1 + e^s) <= s e^-s <= e^(-s/2), as s e^(-s/2) <= 2/e < 1; "
         "and 0 <= sigma(t) <= t for t >= 0.",
+    )  # fmt: skip
+
+
+def _mish(_: Parameters) -> ActivationProperties:
+    return _smooth(
+        _ZERO, _UP, _growth(1, Fraction(1, 2), 1, 1), increasing=False, nowhere_zero=False,
+        real_analytic=f"{_COMPOSITION}: 1 + e^t is at least 1 on R, and tanh is analytic there.",
+        strictly_monotone=_DIPS,
+        derivative_nowhere_zero=_DIP_ZERO,
+        limit_minus="|sigma(t)| <= e^(t/2) for t < 0.",
+        limit_plus="tanh(ln(1 + e^t)) >= tanh(ln 2) = 3/5 for t >= 0.",
+        growth="With s = -t > 0, tanh(ln(1 + e^-s)) <= ln(1 + e^-s) <= e^-s, so |sigma| <= s e^-s <= e^(-s/2), as "
+        "s e^(-s/2) <= 2/e < 1; and 0 <= sigma(t) <= t for t >= 0.",
+    )  # fmt: skip
+
+
+def _softsign(_: Parameters) -> ActivationProperties:
+    return _piecewise(
+        Limit.finite("-1"), None, increasing=True, smooth=True,
+        strictly_monotone="The derivative 1/(1 + |t|)^2 is positive.",
+        differentiable="At 0 the one-sided derivatives are both 1 (the second derivative jumps, 2 to -2).",
+        derivative_nowhere_zero="It is 1/(1 + |t|)^2.",
+        limit_minus="t/(1 - t) = -1/(1 - 1/t) for t < 0.",
+        limit_plus="t/(1 + t) = 1/(1 + 1/t) for t > 0.",
+        growth=f"{_LEFT} tends to -1.",
     )  # fmt: skip
 
 
@@ -284,6 +311,7 @@ LIBRARY: Mapping[str, Entry] = {
         Entry("gaussian", "exponential", "exp(-t**2)", _gaussian),
         Entry("softplus", "other", "log(1 + exp(alpha*t))/alpha", _softplus, _ALPHA),
         Entry("gelu", "other", "t*(1 + erf(t/sqrt(2)))/2", _gelu),
+        Entry("mish", "other", "t*tanh(log(1 + exp(t)))", _mish, by_formula=True),
         Entry("arctan", "other", "atan(t)", _arctan),
         Entry("sigmoid2", "other", "1/(1 + exp(-t*log(2)))", _sigmoid2),
     )
