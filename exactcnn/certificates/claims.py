@@ -149,7 +149,7 @@ def _(evidence: PatchCollision, finding: Finding, draft: Draft) -> Claim:
 
 @encode.register
 def _(evidence: ActivationEvidence, finding: Finding, draft: Draft) -> Claim | None:
-    if finding.verdict == "undecided" or evidence.activation.expression is not None:
+    if finding.verdict == "undecided" or evidence.activation.name == "custom":
         return None
     activation = evidence.activation.to_certificate()
     by = draft.add({"kind": "growth", "activation": activation})
@@ -169,7 +169,7 @@ def _(evidence: PatchStructure, finding: Finding, draft: Draft) -> Claim:
 @encode.register
 def _(evidence: ClausesOfAssumption41, finding: Finding, draft: Draft) -> Claim | None:
     layers = draft.instance.network.layers
-    if any(layer.activation is not None and layer.activation.expression is not None for layer in layers):
+    if any(layer.activation is not None and layer.activation.name == "custom" for layer in layers):
         return None
     draft.samples = True
     failing = [list(clauses) for _, clauses in evidence.failing]

@@ -249,7 +249,7 @@ def fixed_point_places(instance: Instance, k: int, proof: VerifiedInverse) -> in
         else:
             total = 1 if layer.kind == "maxpool" else _gain(layer.mixture)
         slope = 1 if layer.activation is None else 2
-        if layer.activation is not None and layer.activation.expression is not None:
+        if layer.activation is not None and layer.activation.formula is not None:
             slope = 2**10
         for value in () if layer.activation is None else dict(layer.activation.parameters).values():
             slope = max(slope, ceil(value) + ceil(1 / value))

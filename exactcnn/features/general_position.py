@@ -26,11 +26,17 @@ from dataclasses import dataclass
 
 from exactcnn.features.collisions import shared_position
 from exactcnn.features.instance import Instance
+from exactcnn.network.activations import Activation, decide_assumption_3_2
 
-__all__ = ["PEELED_ACTIVATIONS", "GeneralPosition", "general_position", "own_bias"]
+__all__ = ["GeneralPosition", "general_position", "own_bias", "peelable"]
 
-# Analytic, Assumption 3.2: the triangular limit needs both (FORMAT.md, Lemma 14).
-PEELED_ACTIVATIONS = ("sigmoid", "softplus", "silu", "gelu", "gaussian", "sigmoid2")
+
+def peelable(activation: Activation) -> bool:
+    """Analytic with Assumption 3.2, as the triangular limit needs (FORMAT.md, Lemma 14), and in the table: a proof about an
+    expression may take seconds."""
+    if activation.name == "custom" or activation.properties.real_analytic is not True:
+        return False
+    return decide_assumption_3_2(activation.properties).verdict == "proved"
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ def general_position(instance: Instance, k: int) -> GeneralPosition | None:
     first, last = layers[0], layers[-1]
     if first.kind == "maxpool" or last.activation is None or not own_bias(instance, k):
         return None
-    if last.activation.name not in PEELED_ACTIVATIONS or last.width < instance.N:
+    if not peelable(last.activation) or last.width < instance.N:
         return None
     for layer in layers[:-1]:
         properties = None if layer.activation is None else layer.activation.properties

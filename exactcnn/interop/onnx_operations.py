@@ -419,6 +419,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "LeakyRelu": Operations.leaky_relu,
     "MatMul": Operations.matmul,
     "MaxPool": Operations.maxpool,
+    "Mish": _simple("mish"),
     "Mul": Operations.arithmetic,
     "Pow": Operations.power,
     "ReduceMean": Operations.mean,

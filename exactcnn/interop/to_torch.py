@@ -126,6 +126,7 @@ def _activation(torch: Any, activation: Activation, field: str) -> list[Any]:
         "tanh": lambda: [nn.Tanh()],
         "softplus": lambda: [nn.Softplus(values["alpha"])],
         "silu": lambda: [nn.SiLU()],
+        "mish": lambda: [nn.Mish()],
         "gelu": lambda: [nn.GELU()],
         "elu": lambda: [nn.ELU(values["alpha"])],
     }

@@ -39,6 +39,7 @@ def function_table(torch: Any, O: Any) -> dict[Any, Callable[..., Any]]:  # noqa
         "sigmoid": (F.sigmoid, torch.sigmoid),
         "tanh": (F.tanh, torch.tanh),
         "silu": (F.silu,),
+        "mish": (F.mish,),
         "arctan": (torch.atan, torch.arctan),
         "square": (torch.square,),
         "softsign": (F.softsign,),
@@ -104,6 +105,7 @@ def module_table(torch: Any, operations: Any) -> dict[Any, Callable[[str, Any], 
         nn.Sigmoid: simple("sigmoid"),
         nn.Tanh: simple("tanh"),
         nn.SiLU: simple("silu"),
+        nn.Mish: simple("mish"),
         nn.Softsign: simple(FORMULAS["softsign"]),
     }
     table |= dict.fromkeys((nn.Conv1d, nn.Conv2d, nn.Conv3d), operations.conv_module)

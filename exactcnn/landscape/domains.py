@@ -132,7 +132,7 @@ class ExactDomain:
             return (t, one, zero) if sign > 0 else (t * below, below, zero)
         if name in ("sigmoid", "tanh", "sigmoid2"):
             return self._logistic(name, t)
-        if activation.expression is not None and len(t.coefficients) <= 1:
+        if activation.formula is not None and len(t.coefficients) <= 1:
             value, first, second = activation.rational_jet((*t.coefficients, Fraction(0))[0])
             return ln_two(value), ln_two(first), ln_two(second)
         raise UndecidedError(f"{activation} has no exact values here; balls do")

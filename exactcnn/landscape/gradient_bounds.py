@@ -79,8 +79,8 @@ def slope_ball(activation: Activation, t: Any) -> Any:
     from flint import arb
 
     name = activation.name
-    if activation.expression is not None:
-        return slope_of_expression(parse_expression(activation.expression), t)
+    if activation.formula is not None:
+        return slope_of_expression(parse_expression(activation.formula), t)
     parameters = {key: ball_of_fraction(value) for key, value in activation.parameters}
     if name == "identity":
         return arb(1)

@@ -29,8 +29,8 @@ def _coefficients(activation: Activation) -> list[Fraction] | None:
         return [Fraction(0), Fraction(1)]
     if activation.name == "square":
         return [Fraction(0), Fraction(0), Fraction(1)]
-    if activation.expression is not None:
-        return coefficients_of(parse_expression(activation.expression))
+    if activation.formula is not None:
+        return coefficients_of(parse_expression(activation.formula))
     return None
 
 

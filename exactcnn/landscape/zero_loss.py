@@ -180,7 +180,7 @@ def _pulled_back(
 
 def _pair(activation: Activation) -> _Pair | None:
     """Two points for ``activation``, searched among a few for a written one; None if there are none."""
-    if activation.expression is None:
+    if activation.formula is None:
         return _STEPS.get(activation.name)
     found: list[tuple[Fraction, Fraction]] = []
     for t in _TRIED:

@@ -25,10 +25,10 @@ from exactcnn.features.balls import VerifiedMinor, verified_minor
 from exactcnn.features.bounds import CountingBound, counting_bounds
 from exactcnn.features.dead_layer import DeadLayer, find_dead_layer
 from exactcnn.features.general_position import (
-    PEELED_ACTIVATIONS,
     GeneralPosition,
     general_position,
     own_bias,
+    peelable,
 )
 from exactcnn.features.instance import Instance
 from exactcnn.features.matrix import FeatureMatrix
@@ -184,7 +184,7 @@ def _peeling_witness(instance: Instance, k: int) -> TriangularWitness | None:
     Small instances go to the other routes, whose witnesses are explicit parameters.
     """
     activation = instance.network.layer(k).activation
-    if k != 1 or activation is None or activation.name not in PEELED_ACTIVATIONS or not own_bias(instance, 1):
+    if k != 1 or activation is None or not peelable(activation) or not own_bias(instance, 1):
         return None
     exact_routes = activation.name in NESTED_ACTIVATIONS or activation.kind != "other"
     if exact_routes and instance.N <= _PEEL_FROM:

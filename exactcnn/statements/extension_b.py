@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from exactcnn.features.general_position import PEELED_ACTIVATIONS
+from exactcnn.features.general_position import peelable
 from exactcnn.features.instance import Instance
 from exactcnn.network.structure import patch_structure
 from exactcnn.statements.finding import PROVED, UNDECIDED, Finding
@@ -45,11 +45,10 @@ def decide_extension_b(instance: Instance, layer: int | None = None) -> Finding:
     N, first = instance.N, instance.network.layer(1)
     found = GenericData(N, first.width)
     summary: dict[str, object] = {"layer": 1, "samples": N, "width": first.width, "rank": found.rank}
-    name = None if first.activation is None else first.activation.name
     hypotheses = {
         "convolutional": first.kind != "maxpool",
         "biases": first.bias != "none" if first.kind != "maxpool" else False,
-        "analytic-and-3.2": name in PEELED_ACTIVATIONS,
+        "analytic-and-3.2": first.activation is not None and peelable(first.activation),
         "patches-differ": first.kind == "dense" or not patch_structure(first).equal,
         "no-padding": bool(first.patches.real.all()),
     }

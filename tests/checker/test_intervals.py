@@ -109,6 +109,7 @@ ACTIVATIONS = {
     "tanh": ({}, mpmath.tanh),
     "softplus": ({"alpha": "5/3"}, lambda t: mpmath.log1p(mpmath.exp(t * 5 / 3)) * 3 / 5),
     "silu": ({}, lambda t: t / (1 + mpmath.exp(-t))),
+    "mish": ({}, lambda t: t * mpmath.tanh(mpmath.log(1 + mpmath.exp(t)))),
     "gelu": ({}, lambda t: t * mpmath.ncdf(t)),
     "elu": ({"alpha": "7/2"}, lambda t: t if t >= 0 else mpmath.expm1(t) * 7 / 2),
     "gaussian": ({}, lambda t: mpmath.exp(-t * t)),

@@ -36,6 +36,7 @@ REFERENCE = {
     "sigmoid": lambda t: mp.exp(t) / (mp.exp(t) + 1),
     "tanh": lambda t: 1 - 2 / (mp.exp(2 * t) + 1),
     "silu": lambda t: t * mp.exp(t) / (mp.exp(t) + 1),
+    "mish": lambda t: t * ((1 + mp.exp(t)) ** 2 - 1) / ((1 + mp.exp(t)) ** 2 + 1),
     "elu": lambda t, alpha: t if t > 0 else alpha * (mp.exp(t) - 1),
     "gaussian": lambda t: 1 / mp.exp(t * t),
     "softplus": lambda t, alpha: mp.log1p(mp.exp(alpha * t)) / alpha,
@@ -149,6 +150,7 @@ def test_growth_inequality(activation):
         ("relu", (1, 1, HALF, 1)),
         ("sigmoid", (HALF, 1, 1, 1)),
         ("silu", (1, 1, 1, 1)),
+        ("mish", (1, 1, 1, 1)),
         ("gelu", (Fraction(1, 10), 1, 1, 1)),
         ("softplus", (1, 2, 1, 1)),
         ("softplus", (1, 1, 1, HALF)),
@@ -180,11 +182,12 @@ def accepted(activation, rho):
         "relu": r3 >= 1,
         "softplus": r1 >= 1 / alpha and r2 <= alpha and r3 >= 1 and r4 >= 1 / alpha,
         "silu": r1 >= 1 and r2 <= HALF and r3 >= 1,
+        "mish": r1 >= 1 and r2 <= HALF and r3 >= 1,
         "gelu": r1 >= 2 and r2 <= 1 and r3 >= 1,
     }.get(activation.name, False)
 
 
-PROVED_A, PROVED_B = {"sigmoid", "gaussian", "sigmoid2"}, {"relu", "softplus", "silu", "gelu"}
+PROVED_A, PROVED_B = {"sigmoid", "gaussian", "sigmoid2"}, {"relu", "softplus", "silu", "gelu", "mish"}
 
 
 @each
@@ -299,7 +302,7 @@ def test_strictly_monotone_and_differentiable(name):
     assert p.differentiable
 
 
-@pytest.mark.parametrize("name", ["relu", "leaky_relu", "square", "silu", "gelu", "gaussian"])
+@pytest.mark.parametrize("name", ["relu", "leaky_relu", "square", "silu", "gelu", "mish", "gaussian"])
 def test_not_both_strictly_monotone_and_differentiable(name):
     p = Activation.from_json(name).properties
     assert not (p.strictly_monotone and p.differentiable)

@@ -49,6 +49,7 @@ TABLE = {
     "silu": Row({}, "analytic growth ramp exponential", ("*", "t", LOGISTIC), None, MIRRORED, NOTHING),
     "gelu": Row({}, "analytic growth ramp", ("*", "t", ("/", ("+", 1, ("erf", ("/", "t", ("sqrt", 2)))), 2)), None, MIRRORED,
                 NOTHING),
+    "mish": Row({}, "analytic growth ramp", ("*", "t", ("+", ("*", 2, ("sigmoid", ("*", 2, ("softplus", "t")))), -1)), zero=NOTHING),
     "elu": Row(ALPHA, "exponential", ("+", ("/", ("+", "t", ("abs", "t")), 2), ("*", "alpha", (
         "+", ("exp", ("/", ("+", "t", MINUS_ABS), 2)), -1))), zero=NOTHING),
     "gaussian": Row({}, "analytic limits exponential", ("exp", ("*", -1, ("**", "t", 2))), None, (1, 0, 0), Fraction(1)),

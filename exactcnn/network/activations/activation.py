@@ -99,6 +99,13 @@ class Activation:
         return dict(self.to_json())
 
     @property
+    def formula(self) -> str | None:
+        """The expression in t that values and derivatives are computed from; None where there are routes of their own."""
+        if self.expression is not None:
+            return self.expression
+        return LIBRARY[self.name].formula if LIBRARY[self.name].by_formula else None
+
+    @property
     def kind(self) -> str:
         """``rational`` (maps Q to Q), ``exponential`` (features in Q(e^(1/D))) or ``other``."""
         return "other" if self.expression is not None else LIBRARY[self.name].kind
@@ -121,10 +128,10 @@ class Activation:
         raise MisuseError("activation", "one that maps rationals to rationals", self)
 
     def rational_jet(self, t: Fraction) -> RationalJet:
-        """(sigma, sigma', sigma'')(t) of a custom expression; UndecidedError where not known to be rational."""
-        if self.expression is None:
-            raise MisuseError("activation", "a custom expression", self.name)
-        return exact_jet(_parsed(self.expression), t)
+        """(sigma, sigma', sigma'')(t) by the formula; UndecidedError where not known to be rational."""
+        if self.formula is None:
+            raise MisuseError("activation", "one given by a formula", self.name)
+        return exact_jet(_parsed(self.formula), t)
 
     def ball(self, t: Any) -> Any:
         """A ball containing sigma(x) for every x in the flint.arb ball t, at precision flint.ctx.prec.
@@ -132,8 +139,8 @@ class Activation:
         UndecidedError for a custom expression that cannot be enclosed there, for example
         because it may be undefined at a point of t.
         """
-        if self.expression is not None:
-            return ball_of_expression(parse_expression(self.expression), t)
+        if self.formula is not None and (self.name == "custom" or t.is_finite()):
+            return ball_of_expression(_parsed(self.formula), t)
         return builtin_ball(self.name, dict(self.parameters), t)
 
     def __str__(self) -> str:

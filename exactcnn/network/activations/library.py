@@ -160,18 +160,6 @@ def _mish(_: Parameters) -> ActivationProperties:
     )  # fmt: skip
 
 
-def _softsign(_: Parameters) -> ActivationProperties:
-    return _piecewise(
-        Limit.finite("-1"), None, increasing=True, smooth=True,
-        strictly_monotone="The derivative 1/(1 + |t|)^2 is positive.",
-        differentiable="At 0 the one-sided derivatives are both 1 (the second derivative jumps, 2 to -2).",
-        derivative_nowhere_zero="It is 1/(1 + |t|)^2.",
-        limit_minus="t/(1 - t) = -1/(1 - 1/t) for t < 0.",
-        limit_plus="t/(1 + t) = 1/(1 + 1/t) for t > 0.",
-        growth=f"{_LEFT} tends to -1.",
-    )  # fmt: skip
-
-
 def _gelu(_: Parameters) -> ActivationProperties:
     return _smooth(
         _ZERO, _UP, _growth(2, 1, 1, 1), increasing=False, nowhere_zero=False,
