@@ -49,7 +49,8 @@ def test_one_statement_needs_no_list(folder):
             {"weights": {"W1": 1}},
             r"weights: expected Weights, the path of a weights file, or None, found dict",
         ),
-        ({"layer": "1"}, r"layer: expected a layer number from 1 to 1, found '1'"),
+        ({"layer": "2"}, r"layer: expected a layer number from 1 to 1, found 2"),
+        ({"layer": "block"}, r"layer: expected a layer number from 1 to 1, found 'block'"),
         ({"statements": "rnak"}, r"statement: expected one of .*, found 'rnak'"),
     ],
 )

@@ -154,6 +154,13 @@ def _ranks():
     return seal(case, judgments, claims)
 
 
+def no_valleys():
+    """A linear output on features of full rank almost everywhere."""
+    net = network([1], dense(2, "unit"), act("sigmoid"), dense(1))
+    claims = [claim("no-bad-valley", "proved", node=2)]
+    return seal(instance(net, inline([[1], [2]])), [judged("general-position", node=2)], claims)
+
+
 def _seed():
     """One with which sample 0 is above sample 1 at unit 3."""
     for number in range(100):

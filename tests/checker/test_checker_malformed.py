@@ -7,7 +7,7 @@ import math
 import random
 
 import pytest
-from broad import good, points, ranks
+from broad import good, no_valleys, points, ranks
 from handmade import (
     act,
     changed,
@@ -35,7 +35,7 @@ from exactcnn.checker.certificate import CERTIFICATE, ROWS, RULES
 from exactcnn.checker.core.outcome import Rejected
 from exactcnn.checker.core.statements import Row
 
-ALL = [good, ranks, points]
+ALL = [good, ranks, points, no_valleys]
 OUTCOMES = ("VERIFIED", "REJECTED", "MALFORMED", "NOT CHECKED")
 
 

@@ -184,7 +184,7 @@ BAD = {
     "leaky slope 1": [act({"name": "leaky_relu", "slope": 1})],
     "elu with alpha 0": [act({"name": "elu", "alpha": 0})],
     "relu with a parameter": [act({"name": "relu", "alpha": 1})],
-    "no such activation": [act("mish")],
+    "no such activation": [act("hish")],
     "a tree of no form": [act({"name": "custom", "tree": ["exp"]})],
     "a tree with a variable": [act({"name": "custom", "tree": "x"})],
 }
