@@ -345,3 +345,24 @@ def test_links_lead_somewhere(page):
     """Relative links of the pages are files that are shipped with them."""
     for target in re.findall(r"\]\(([^)]+)\)", (DOCS / page).read_text()):
         assert (DOCS / target).exists(), target
+
+
+def test_every_citation_of_theory_leads_somewhere():
+    """ "theory 2.12" in a docstring or a comment is a number of theory.md; so are both ends of "2.4 to 2.6"."""
+    theory, cited = (DOCS / "theory.md").read_text(), set()
+    for path in DOCS.parent.rglob("*.py"):
+        for first, last in re.findall(r"theory (\d+\.\d+)(?:(?: to|,) (\d+\.\d+))?", path.read_text()):
+            cited |= {first, last} - {""}
+    assert len(cited) > 10
+    numbered = set(re.findall(r"\*\*(\d+\.\d+) ", theory))
+    assert cited <= numbered, cited - numbered
+    for path in re.findall(r"`([a-z_]+/[a-z_]+\.py)`", theory):
+        assert (DOCS.parent / path).is_file(), path
+
+
+def test_contributing_names_what_exists():
+    text = (DOCS / "contributing.md").read_text()
+    for path in re.findall(r"`((?:[a-z_]+/)+(?:[a-z_]+\.(?:py|md))?)`", text):
+        assert (DOCS.parent / path).exists() or (DOCS.parent.parent / path).exists(), path
+    for path in re.findall(r"\]\(([^)]+)\)", text):
+        assert (DOCS / path).is_file(), path
