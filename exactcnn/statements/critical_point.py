@@ -27,6 +27,7 @@ __all__ = [
     "first_nonzero",
     "in_words",
     "kink_words",
+    "untouched",
 ]
 
 _BITS = 256
@@ -118,10 +119,10 @@ def decide_critical_point(instance: Instance, layer: int | None = None) -> Findi
     if surface is not None:
         return _exact_finding(surface)
     balls = ball_surface(instance)
-    if balls is None or balls.kinks:
+    if balls is None or (balls.kinks and first_nonzero(balls, exact=False, layers=untouched(balls)) is None):
         why = "the gradient could not be evaluated" if balls is None else kink_words(balls)
         return Finding("critical-point", UNDECIDED, f"Undecided: {why}.", {})
-    where = first_nonzero(balls, exact=False)
+    where = first_nonzero(balls, exact=False, layers=untouched(balls))
     summary: dict[str, object] = {"exact": False, "partial": None if where is None else str(where)}
     if where is not None:
         reason = f"The partial derivative by {where} is not 0: its ball excludes 0 (not certified)."
@@ -137,9 +138,9 @@ def _exact_finding(surface: Surface) -> Finding:
         "loss": [str(c) for c in loss.coefficients], "exact": True, "parameters": count, "partial": None,
         "kinks": [[kink.layer, kink.sample, kink.unit] for kink in surface.kinks[:100]],
     }  # fmt: skip
-    if surface.kinks:
+    where = first_nonzero(surface, exact=True, layers=untouched(surface))
+    if surface.kinks and where is None:
         return Finding("critical-point", UNDECIDED, f"Undecided: {kink_words(surface)}.", summary)
-    where = first_nonzero(surface, exact=True)
     if where is None:
         inertia = _inertia(surface, count)
         kind = None if inertia is None else inertia.kind
@@ -171,10 +172,20 @@ def kink_words(surface: Surface) -> str:
     )
 
 
-def first_nonzero(surface: Surface, *, exact: bool) -> Partial | None:
-    """The first partial derivative that is not 0 (``exact``), or whose ball excludes 0; None if there is none."""
+def untouched(surface: Surface) -> set[int]:
+    """The layers whose parameters move no unit at a kink that the loss feels: their partial derivatives exist."""
+    network = surface.instance.network
+    moving = {layer.index for kink in surface.kinks for layer in network.upto(kink.layer)}
+    return {layer.index for layer in network.layers} - moving
+
+
+def first_nonzero(surface: Surface, *, exact: bool, layers: set[int] | None = None) -> Partial | None:
+    """The first partial derivative that is not 0 (``exact``), or whose ball excludes 0; None if there is none.
+
+    ``layers``: among those of these layers.
+    """
     for k, entry in enumerate(surface.gradient, 1):
-        if entry is None:
+        if entry is None or (layers is not None and k not in layers):
             continue
         for part, array in (("W", entry[0]), ("b", entry[1])):
             if array is None:

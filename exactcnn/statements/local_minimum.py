@@ -27,6 +27,7 @@ from exactcnn.statements.critical_point import (
     first_nonzero,
     in_words,
     kink_words,
+    untouched,
 )
 from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding
 
@@ -78,9 +79,9 @@ def decide_local_minimum(instance: Instance, layer: int | None = None) -> Findin
     if value.sign() == 0:
         reason = "A global minimum: the loss is exactly 0 there."
         return Finding(name, PROVED, reason, summary, LocalMinimum(surface, None))
-    if kinks_of(surface):
+    where = first_nonzero(surface, exact=True, layers=untouched(surface))
+    if kinks_of(surface) and where is None:
         return _at_kinks(instance, surface, summary)
-    where = first_nonzero(surface, exact=True)
     if where is not None:
         reason = f"Not even critical: the partial derivative by {where} is not 0."
         return Finding(

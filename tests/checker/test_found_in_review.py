@@ -389,3 +389,35 @@ def test_ties_of_data_through_many_pools():
     case = instance(net, inline([[1, 1]]), rational(weight([[1], [1]])), targets([[0]]))
     found = judged("gradient-exact", weights="w", partial=0)
     assert checked(case, [found], [claim("critical-point", "refuted", weights="w")]).outcome == "VERIFIED"
+
+
+def test_partial_derivatives_above_a_kink():
+    """ReLU at its kink, felt by the loss: the output weight's partial derivative exists, those below do not."""
+    net = network([1], dense(2, "unit"), activation("relu"), dense(1, "unit"))
+    weights = rational(weight([[1, 1]], [-1, 1]), weight([[1], [2]], [0]))
+    case = instance(net, inline([[1]]), weights, targets([[0]]))
+    for partial, outcome in (
+        (5, "VERIFIED"),
+        (6, "VERIFIED"),
+        (4, "REJECTED"),
+        (0, "REJECTED"),
+        (1, "REJECTED"),
+        (None, "REJECTED"),
+        (7, "REJECTED"),
+    ):
+        found = judged("gradient-exact", weights="w", partial=partial)
+        for statement in ("critical-point", "local-minimum"):
+            assert checked(case, [found], [claim(statement, "refuted", weights="w")]).outcome == outcome, (
+                partial
+            )
+    # Of half a gradient nothing is said about U below: a point needs all of it.
+    judgments = [
+        minor(features(2), [0], [1]),
+        judged("loss-exact", weights="w", value=[8]),
+        judged("gradient-exact", weights="w", partial=6),
+    ]
+    fields = {"v": None, "critical": False, "loss": [8], "flat": False, "failing": []}
+    assert (
+        checked(case, judgments, [claim("point", "proved", (0, 1, 2), node=2, weights="w", **fields)]).outcome
+        == "REJECTED"
+    )

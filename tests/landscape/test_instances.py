@@ -257,7 +257,12 @@ def test_kinks_are_undecided_and_rejected():
     """A unit of ReLU exactly at 0 that the loss feels: neither prover nor checker claims a gradient."""
     net = network([1], {**DENSE, "units": 1, "activation": "relu"}, {**DENSE, "units": 1})
     inst = Instance(net, exactcnn.samples([[0]], [[5]]), given(net, ([[1]], [0]), ([[1]], [0])))
-    assert decided("critical-point", inst).verdict == "undecided"
+    assert (
+        decided("critical-point", inst).verdict == "refuted"
+    )  # by the output bias, which does not move the unit
+    bare = network([1], {**DENSE, "units": 1, "activation": "relu"}, {**DENSE, "units": 1, "bias": "none"})
+    still = Instance(bare, inst.samples, given(bare, ([[1]], [0]), ([[1]], None)))
+    assert decided("critical-point", still).verdict == "undecided"
     smooth = Instance(net, inst.samples, given(net, ([[1]], [1]), ([[1]], [4])))
     certificate = certified(smooth, *decide("critical-point", smooth))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import accumulate
 from math import isqrt, lcm
 from operator import mul
 from typing import Any
@@ -13,7 +14,7 @@ from ..core.intervals import Interval, Intervals
 from ..core.matrices import LN2, Context, Fact, indices
 from ..core.network import MATRIX, Node
 from ..core.numbers import Vectors
-from ..core.outcome import require, show
+from ..core.outcome import Rejected, require, show
 from ..core.regular import regular
 from .curvature import Box, inertia, transversal
 from .jets import LogTwo, in_ln2
@@ -47,19 +48,28 @@ def loss_exact(context: Context, given: Fields, raw: Fields, path: str) -> Fact:
 def gradient_exact(context: Context, given: Fields, raw: Fields, path: str) -> Fact:
     """Every partial derivative by a true parameter vanishes, or one is shown that does not."""
     surface, name, partial = exact_surface(context, given["weights"], path), given["weights"], given["partial"]
-    gradient = flat(surface.gradient())
-    require(bool(gradient), path, "the network has no parameters")
-    more = {"critical": partial is None, "still": {n.number for n in context.instance.network.affine
-                                                   if not any(map(any, surface.deltas[n.number]))},
+    affine = context.instance.network.affine
+    sizes = list(accumulate((n.length * n.filters + n.bias_size for n in affine), initial=0))
+    require(sizes[-1] > 0 and (partial is None or partial < sizes[-1]), path + ".partial", "the network has no such parameter")
+    start, still = 0, None  # still: the nodes whose gradient by U is 0, of a whole gradient
+    try:
+        gradient = flat(surface.gradient())
+        still = {n.number for n in affine if not any(map(any, surface.deltas[n.number]))}
+    except Rejected:  # a kink may lie below the parameter, which does not move it
+        if partial is None:
+            raise
+        place = next(i for i in range(len(affine)) if partial < sizes[i + 1])
+        start, gradient = sizes[place], flat(surface.gradient(affine[place].number))
+    more = {"critical": partial is None, "still": still,
             "flat": {n.number for n in surface.nodes if n.activation and not all(map(all, surface.marks[n.number]))}}
     if partial is None:
         wrong = next((j for j, value in enumerate(gradient) if value), None)
         require(wrong is None, path, f"the partial derivative by parameter {wrong} is not 0")
         words = f"all {len(gradient)} partial derivatives of the loss are 0 at the weights {name}"
         return Fact("gradient", words, where=name, more=more)
-    require(partial < len(gradient) and bool(gradient[partial]), path + ".partial", "this partial derivative is 0, or none")
-    words = (f"the partial derivative of the loss by parameter {partial} at the weights {name} is "
-             f"{in_ln2(gradient[partial])}, not 0")
+    slope = gradient[partial - start]
+    require(bool(slope), path + ".partial", "this partial derivative is 0")
+    words = f"the partial derivative of the loss by parameter {partial} at the weights {name} is {in_ln2(slope)}, not 0"
     return Fact("gradient", words, where=name, more=more)
 
 

@@ -102,6 +102,7 @@ def point(row: Row) -> str:
     above = [pair for pair in listed if pair[0].number > node.number]
     row.need(bool(above), f"node {node.number} is the last layer")
     row.need(above[-1][1] is None or above[-1][1].name != "custom", "of a custom output activation it is not known if it is linear")
+    row.need(slopes[0].more["still"] is not None, "needs the whole gradient")
     inside, v, top = f"in S at node {node.number}", claim["v"], above[-1][0]
     if v is None:
         row.need(member(row, where) is True, "is not shown to be in S")

@@ -99,14 +99,14 @@ class Surface:
                 total = numbers.add(total, numbers.mul(value, value))
         return numbers.mul(numbers.rational(Fraction(1, 2)), total)
 
-    def gradient(self) -> list[tuple[Any, Any]]:
-        """(dW, db) for each affine node; a kink that the loss feels is a rejection."""
+    def gradient(self, last: int = 0) -> list[tuple[Any, Any]]:
+        """(dW, db) for each affine node from `last` up (none below); a kink there that the loss feels is a rejection."""
         numbers, zero = self.numbers, self.numbers.zero
         D: dict[int, Any] = {n: [[zero] * len(row) for row in rows] for n, rows in self.F.items()}
         D[len(self.nodes)] = self.residual
         self.deltas = D
         found = {}
-        for node in reversed(self.nodes):
+        for node in reversed(self.nodes[max(last - 1, 0) :]):
             below = D[node.of[0]]
             if node.affine:
                 found[node.number] = self.affine_back(node, D[node.number], below)
@@ -126,7 +126,7 @@ class Surface:
                         for s, u, c in mixture[h][0]:
                             back = D[node.of[s]][i]
                             back[u] = numbers.add(back[u], numbers.mul(numbers.rational(c), d))
-        return [found[node.number] for node in self.network.affine]
+        return [found[node.number] for node in self.network.affine if node.number >= last]
 
     def affine_back(self, node: Node, delta: Any, below: Any) -> tuple[Any, Any]:
         numbers, (W, _), x = self.numbers, self.entries[node.number], self.F[node.of[0]]
