@@ -50,7 +50,7 @@ def gradient_exact(context: Context, given: Fields, raw: Fields, path: str) -> F
     surface, name, partial = exact_surface(context, given["weights"], path), given["weights"], given["partial"]
     affine = context.instance.network.affine
     sizes = list(accumulate((n.length * n.filters + n.bias_size for n in affine), initial=0))
-    require(sizes[-1] > 0 and (partial is None or partial < sizes[-1]), path + ".partial", "the network has no such parameter")
+    require(sizes[-1] > 0 and (partial is None or partial < sizes[-1]), path + ".partial", "there is none of this number")
     start, still = 0, None  # still: the nodes whose gradient by U is 0, of a whole gradient
     try:
         gradient = flat(surface.gradient())
@@ -68,7 +68,7 @@ def gradient_exact(context: Context, given: Fields, raw: Fields, path: str) -> F
         words = f"all {len(gradient)} partial derivatives of the loss are 0 at the weights {name}"
         return Fact("gradient", words, where=name, more=more)
     slope = gradient[partial - start]
-    require(bool(slope), path + ".partial", "this partial derivative is 0")
+    require(bool(slope), path + ".partial", "this partial derivative is 0, or none")
     words = f"the partial derivative of the loss by parameter {partial} at the weights {name} is {in_ln2(slope)}, not 0"
     return Fact("gradient", words, where=name, more=more)
 
