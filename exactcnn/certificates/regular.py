@@ -34,10 +34,6 @@ LARGEST_ENCLOSED = 40
 PLACES = 72  # at which the checker encloses what solutions are about
 _LEAST_STRENGTH = 4  # bits that one solution adds
 _MOST_BALLS, _BALL_BITS = 4_000_000, 128
-_SPREAD, _STRIDE = (
-    2.0,
-    1_000_003,
-)  # of the pre-activations of a witness; from a unit's sample to the next one's
 
 
 def regular_part(draft: Draft, instance: Instance, k: int) -> int:
@@ -62,9 +58,8 @@ def regular_part(draft: Draft, instance: Instance, k: int) -> int:
         return draft.add(judgment)
     if isinstance(part, Enclosure):
         part = _Solver(part.mid.astype(np.longdouble), part.rad)
-        if (
-            _LEAST_STRENGTH - 11 <= part.strength < _LEAST_STRENGTH
-        ):  # at most eleven bits more, at twenty times the cost
+        # Balls bring eleven bits more at most, at twenty times the cost.
+        if _LEAST_STRENGTH - 11 <= part.strength < _LEAST_STRENGTH:
             part = _Solver(*_finer(instance, k, columns))
         if part.strength < _LEAST_STRENGTH:
             raise UndecidedError("the features are too ill-conditioned for float64")
@@ -135,7 +130,10 @@ class _Solver:
         if not np.isfinite(self.inverse).all():
             raise UndecidedError("the features are singular to float64")
         trial = np.random.default_rng(0).uniform(-1.0, 1.0, (self.order, 2))
-        self.bits = min(48, int(-log2(self._bound(trial, self._solve(trial)))) - 4)
+        bound = self._bound(trial, self._solve(trial))
+        if not np.isfinite(bound):
+            raise UndecidedError("the features are singular to float64")
+        self.bits = min(48, int(-log2(bound)) - 4)
         self.strength = self.bits - (self.order.bit_length() + 1) // 2 - 1
 
     def _solve(self, b: np.ndarray) -> np.ndarray:
