@@ -220,3 +220,13 @@ def test_columns_are_those_of_the_pivots():
     assert len(columns) == 30
     assert max(columns) < inst.network.widths[1] == 200
     assert np.diff(columns).min() >= 1
+
+
+def test_solutions_without_a_finite_bound_are_undecided():
+    """An inverse of 1e200 against radii of 1e150: log2 of infinity was an OverflowError."""
+    import numpy as np
+
+    from exactcnn.certificates.regular import _Solver
+
+    with pytest.raises(exactcnn.UndecidedError), np.errstate(all="ignore"):
+        _Solver(np.eye(2, dtype=np.longdouble) * np.longdouble(1e-200), np.full((2, 2), 1e150))
