@@ -27,6 +27,7 @@ from exactcnn.progress import report
 
 if TYPE_CHECKING:
     from exactcnn.features.column_blocks import ColumnBlocks
+    from exactcnn.linalg.checkpoint import Checkpoint
     from exactcnn.linalg.streamed_lu import StreamedLU
 
 __all__ = ["FeatureMinor", "feature_minor"]
@@ -63,7 +64,11 @@ class FeatureMinor:
 
 
 def feature_minor(
-    features: FeatureMatrix, prime: int | None = None, *, enough: int | None = None
+    features: FeatureMatrix,
+    prime: int | None = None,
+    *,
+    enough: int | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> FeatureMinor:
     """The largest minor found over a few primes; stops at ``enough`` or min(N, n_k).
 
@@ -75,7 +80,7 @@ def feature_minor(
     refusal: UndecidedError | None = None
     for index, p in enumerate(_primes(features) if prime is None else [require_prime(prime)]):
         try:
-            found = _at_prime(features, p, odd_order_element(p, index), goal)
+            found = _at_prime(features, p, odd_order_element(p, index), goal, checkpoint)
         except UndecidedError as error:
             refusal = error
             continue
@@ -95,17 +100,17 @@ def _primes(features: FeatureMatrix) -> list[int]:
     return list(_SMALL_PRIMES) + ([] if N * width > _LARGEST_HELD else default_primes(1, _MEDIUM))
 
 
-def _at_prime(features: FeatureMatrix, p: int, root: int, goal: int) -> FeatureMinor:
+def _at_prime(
+    features: FeatureMatrix, p: int, root: int, goal: int, checkpoint: Checkpoint | None
+) -> FeatureMinor:
     if min(features.shape) < _SMALL or not 16 < p < 2**24:
         residues, substitution = features.residues(p, root)
         return FeatureMinor(rank_mod_p(residues, p), substitution)
     from exactcnn.features.column_blocks import ColumnBlocks  # numba, slow to import
-    from exactcnn.linalg.checkpoint import current_checkpoint
     from exactcnn.linalg.streamed_lu import StreamedLU
 
     blocks = ColumnBlocks(features, p, root)
     lu = StreamedLU(blocks.N, p)
-    checkpoint = current_checkpoint()
     if checkpoint is not None:
         checkpoint.restore(lu, f"rank-{features.k}-{p}-{root}")
     order = blocks.order(goal)

@@ -10,9 +10,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +19,7 @@ from exactcnn.errors import MalformedError, MisuseError
 from exactcnn.linalg.streamed_lu import Panel, StreamedLU
 from exactcnn.progress import report
 
-__all__ = ["Checkpoint", "checkpointing", "current_checkpoint"]
+__all__ = ["Checkpoint"]
 
 _FIELD, _OWNER = "checkpoint", "owner.json"
 
@@ -116,21 +114,3 @@ class _Panels:
 
     def save(self, number: int, offered: int, panel: Panel) -> None:
         self.checkpoint.save(self.name, number, offered, panel)
-
-
-_current: ContextVar[Checkpoint | None] = ContextVar("checkpoint", default=None)
-
-
-def current_checkpoint() -> Checkpoint | None:
-    """Where long eliminations keep their panels, if anywhere."""
-    return _current.get()
-
-
-@contextmanager
-def checkpointing(checkpoint: Checkpoint | None) -> Iterator[None]:
-    """Eliminations inside keep their panels in ``checkpoint``."""
-    token = _current.set(checkpoint)
-    try:
-        yield
-    finally:
-        _current.reset(token)

@@ -43,6 +43,7 @@ from exactcnn.sampling.batches import Plan, field_image, plan
 from exactcnn.sampling.campaign import Chunk
 from exactcnn.sampling.cells import Cell
 from exactcnn.statements.rank import RankEvidenceOfLayer, decide_rank
+from exactcnn.statements.statement import Ask
 
 __all__ = ["Row", "rows_of"]
 
@@ -185,7 +186,7 @@ def _rational_rank(values: np.ndarray, rank: int) -> _Rank:
 
 
 def _by_statement(instance: Instance, k: int) -> _Rank:
-    evidence = decide_rank(instance, k).evidence
+    evidence = decide_rank(instance, Ask(k)).evidence
     assert isinstance(evidence, RankEvidenceOfLayer)
     prime = evidence.minor.minor.prime if isinstance(evidence.minor, FeatureMinor) else None
     how = "kernel" if evidence.lower == evidence.upper else "undecided"

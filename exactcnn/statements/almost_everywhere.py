@@ -40,7 +40,8 @@ from exactcnn.features.witness_weights import witness_weights
 from exactcnn.linalg.evidence import Minor
 from exactcnn.linalg.modular_rank import rank_mod_p
 from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding
-from exactcnn.statements.float_rank import FloatRank, float_rank
+from exactcnn.statements.float_rank import FLOATS, FloatRank, float_rank
+from exactcnn.statements.statement import Ask
 
 __all__ = ["AlmostEverywhere", "FloatWitness", "NestedMinor", "Witness", "decide_almost_everywhere"]
 
@@ -85,11 +86,16 @@ class AlmostEverywhere:
     witness: Witness | None = None
     obstacle: CountingBound | DeadLayer | None = None
 
+    @property
+    def rests_on(self) -> frozenset[str]:
+        return frozenset({FLOATS}) if isinstance(self.witness, FloatWitness) else frozenset()
+
 
 def decide_almost_everywhere(
-    statement: str, instance: Instance, k: int, hypotheses: Mapping[str, bool | None]
+    statement: str, instance: Instance, ask: Ask, hypotheses: Mapping[str, bool | None]
 ) -> Finding:
     """The finding of ``statement`` (theorem-3.5 or extension-a); ``hypotheses`` go into its summary."""
+    k = ask.k
     N, width = instance.N, instance.network.layer(k).width
     summary: dict[str, object] = {
         "layer": k, "samples": N, "width": width, "hypotheses": dict(hypotheses)
@@ -114,9 +120,9 @@ def decide_almost_everywhere(
     analytic = hypotheses["analytic"] is True and all(layer.kind != "maxpool" for layer in layers)
     witness: Witness | None
     if not instance.network.is_chain:  # the other routes are stated for chains
-        witness = (_given_witness(instance, k) or _float_witness(instance, k)) if analytic else None
+        witness = (_given_witness(instance, ask) or _float_witness(instance, k)) if analytic else None
     else:
-        witness = _witness(instance, k) if analytic else general_position(instance, k)
+        witness = _witness(instance, ask) if analytic else general_position(instance, k)
     if witness is None:
         reason = (
             "No witness of full rank was found by the routes that apply to these activations."
@@ -167,12 +173,13 @@ def _route(witness: Witness) -> tuple[str, str]:
     return "the given weights", "witness: the given weights"
 
 
-def _witness(instance: Instance, k: int) -> Witness | None:
+def _witness(instance: Instance, ask: Ask) -> Witness | None:
     """All activations of layers 1..k being analytic: the first route that succeeds."""
+    k = ask.k
     return (
         _peeling_witness(instance, k)
         or _nested_witness(instance, k)
-        or _given_witness(instance, k)
+        or _given_witness(instance, ask)
         or general_position(instance, k)
         or _float_witness(instance, k)
     )
@@ -234,11 +241,11 @@ def _nested_witness(instance: Instance, k: int) -> NestedMinor | None:
     return None
 
 
-def _given_witness(instance: Instance, k: int) -> FeatureMinor | None:
+def _given_witness(instance: Instance, ask: Ask) -> FeatureMinor | None:
     if instance.weights is None:
         return None
     try:
-        found = feature_minor(FeatureMatrix(instance, k))
+        found = feature_minor(FeatureMatrix(instance, ask.k), checkpoint=ask.checkpoint)
     except UndecidedError:
         return None
     return found if found.rank == instance.N else None

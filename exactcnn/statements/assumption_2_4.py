@@ -11,18 +11,45 @@ from exactcnn.features.generic_bounds import Cover, Determinantal
 from exactcnn.features.generic_rank import GenericRank, generic_rank
 from exactcnn.features.instance import Instance
 from exactcnn.statements.finding import PROVED, REFUTED, Finding
+from exactcnn.statements.statement import Ask, statement
 
 __all__ = ["decide_assumption_2_4", "decide_lemma_2_5"]
 
 
-def decide_assumption_2_4(instance: Instance, layer: int | None = None) -> list[Finding]:
+@statement(
+    "assumption-2.4",
+    group="hypotheses",
+    title="Assumption 2.4: full-rank filters exist",
+    meaning="some filters make the lifted matrix U_k full rank (convolutional layers)",
+    words="For some choice of its filters the matrix of {at} has full rank.",
+    formula="max rank U_k = min ( n_k-1 , n_k )",
+    how=(
+        "a non-zero minor at random filters mod p; *refuted*: no filters do (it happens: 28 x 28 images, "
+        "two 3 x 3 filters: rank 776 of 784): polynomial kernel vectors, a line cover, or a determinantal "
+        "identity"
+    ),
+    checked="recomputed; refuted: multiplied out, or rule with proof",
+    graphs=True,
+)
+def decide_assumption_2_4(instance: Instance, ask: Ask) -> list[Finding]:
     """One finding for each convolutional layer (or for ``layer`` alone)."""
-    return _decide(instance, layer, "assumption-2.4")
+    return _decide(instance, ask.layer, "assumption-2.4")
 
 
-def decide_lemma_2_5(instance: Instance, layer: int | None = None) -> list[Finding]:
+@statement(
+    "lemma-2.5",
+    group="hypotheses",
+    title="Lemma 2.5: almost all filters have full rank",
+    meaning="almost all filters make U_k full rank (convolutional layers)",
+    words="For almost every choice of its filters the matrix of {at} has full rank.",
+    formula="rank U_k = min ( n_k-1 , n_k )",
+    how="as for assumption-2.4: a minor is a polynomial in the filters, zero at almost no filters or at all",
+    checked="as for assumption-2.4",
+    graphs=True,
+)
+def decide_lemma_2_5(instance: Instance, ask: Ask) -> list[Finding]:
     """One finding for each convolutional layer: is U_k full rank for almost every W_k?"""
-    return _decide(instance, layer, "lemma-2.5")
+    return _decide(instance, ask.layer, "lemma-2.5")
 
 
 def _decide(instance: Instance, layer: int | None, statement: str) -> list[Finding]:

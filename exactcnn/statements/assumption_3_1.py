@@ -8,6 +8,7 @@ from exactcnn.arithmetic.texts import rational_text
 from exactcnn.features.collisions import CollisionGroup, find_collisions
 from exactcnn.features.instance import Instance
 from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding
+from exactcnn.statements.statement import Ask, statement
 
 __all__ = ["PatchCollision", "decide_assumption_3_1"]
 
@@ -20,7 +21,19 @@ class PatchCollision:
     patches: tuple[int, int] | None
 
 
-def decide_assumption_3_1(instance: Instance) -> Finding:
+@statement(
+    "assumption-3.1",
+    group="hypotheses",
+    title="Assumption 3.1: all patches differ",
+    meaning="patches of different samples are different",
+    words="No patch of one sample equals a patch of another sample.",
+    formula="x_i^p != x_j^q , i != j",
+    how="exact comparison of all patches",
+    checked="compared again",
+    needs=("samples",),
+    tied=True,
+)
+def decide_assumption_3_1(instance: Instance, ask: Ask) -> Finding:
     """All patches that layer 1 reads, over all samples, compared exactly by grouping."""
     network = instance.network
     if network.layer(1).kind == "maxpool":

@@ -9,6 +9,7 @@ from exactcnn.features.instance import Instance
 from exactcnn.network.activations import Activation
 from exactcnn.network.activations import decide_assumption_3_2 as decide
 from exactcnn.statements.finding import Finding
+from exactcnn.statements.statement import Ask, statement
 
 __all__ = ["ActivationEvidence", "decide_assumption_3_2"]
 
@@ -25,8 +26,20 @@ class ActivationEvidence:
     rho: tuple[Fraction, Fraction, Fraction, Fraction] | None
 
 
-def decide_assumption_3_2(instance: Instance, layer: int | None = None) -> list[Finding]:
+@statement(
+    "assumption-3.2",
+    group="hypotheses",
+    title="Assumption 3.2: a suitable activation",
+    meaning="each hidden activation is continuous, not constant, and bounded as the paper asks",
+    words="The activation {activation} is continuous, not constant, and bounded as the paper asks.",
+    how="proofs beside each entry; SymPy for your own expressions",
+    checked="table with proofs (your own expressions are not certified)",
+    graphs=True,
+    tied=True,
+)
+def decide_assumption_3_2(instance: Instance, ask: Ask) -> list[Finding]:
     """One finding for each different activation of the hidden layers (or of ``layer``)."""
+    layer = ask.layer
     network = instance.network
     layers = network.hidden if layer is None else (network.layer(layer),)
     where: dict[Activation, list[int]] = {}

@@ -14,6 +14,7 @@ from exactcnn.features.instance import Instance
 from exactcnn.network.activations import Activation, decide_assumption_3_2
 from exactcnn.network.network import Network
 from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding, all_of
+from exactcnn.statements.statement import Ask, statement
 
 __all__ = ["CLAUSES", "ClausesOfAssumption41", "decide_assumption_4_1"]
 
@@ -39,7 +40,22 @@ class ClausesOfAssumption41:
         return PROVED if any(not clauses for _, clauses in self.failing) else REFUTED
 
 
-def decide_assumption_4_1(instance: Instance) -> Finding:
+@statement(
+    "assumption-4.1",
+    group="hypotheses",
+    title="Assumption 4.1: a wide layer, then a pyramid",
+    meaning="no pooling, linear output, a wide layer, monotone smooth activations above it, pyramid",
+    words=(
+        "Some hidden layer has at least as many units as there are samples; above it the network is "
+        "smooth, without pooling, and does not widen; the output is linear."
+    ),
+    formula="n_k >= N , n_k+1 >= n_L",
+    how="clause by clause",
+    checked="recomputed",
+    needs=("samples",),
+    tied=True,
+)
+def decide_assumption_4_1(instance: Instance, ask: Ask) -> Finding:
     """All clauses for all k; proved if some k fails none."""
     network, N = instance.network, instance.N
     rows = []

@@ -26,6 +26,7 @@ from exactcnn.statements.critical_point import ExactPoint, exact_surface, first_
 from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding, all_of
 from exactcnn.statements.lifted_rank import lifted_rank_finding
 from exactcnn.statements.rank import decide_rank
+from exactcnn.statements.statement import Ask
 
 __all__ = [
     "AtPoint",
@@ -70,13 +71,13 @@ class Setting:
 
 
 def membership_parts(
-    instance: Instance, k: int, upto: int | None = None
+    instance: Instance, ask: Ask, upto: int | None = None
 ) -> tuple[tuple[Finding, ...], Weights | None]:
     """rank F_k = N and full rank of U_{k+2}..U_upto (None: L; no pooling there), and the weights they are about.
 
     A matrix that is ln 2 times a rational one has its rank: that one stands in for it.
     """
-    layers = instance.network.layers[k + 1 : upto]
+    layers = instance.network.layers[ask.k + 1 : upto]
     entries = list(instance.need_weights().layers)
     for layer in layers:
         entry = entries[layer.index - 1]
@@ -90,7 +91,7 @@ def membership_parts(
     changed = any(a is not b for a, b in zip(entries, instance.need_weights().layers, strict=True))
     weights = Weights(tuple(entries)) if changed else None
     other = Instance(instance.network, instance.samples, weights) if weights else instance
-    return (decide_rank(other, k), *(lifted_rank_finding(other, layer.index) for layer in layers)), weights
+    return (decide_rank(other, ask), *(lifted_rank_finding(other, layer.index) for layer in layers)), weights
 
 
 def hypotheses_above(instance: Instance, k: int) -> dict[str, bool | None]:
@@ -109,12 +110,13 @@ def hypotheses_above(instance: Instance, k: int) -> dict[str, bool | None]:
     }
 
 
-def setting(instance: Instance, k: int, upto: int | None = None, *, exact_only: bool = False) -> Setting:
+def setting(instance: Instance, ask: Ask, upto: int | None = None, *, exact_only: bool = False) -> Setting:
     """Everything the theorems need at the instance's weights.
 
     UndecidedError if pooling leaves S_k undefined; with ``exact_only`` also where there is no surface, before any
     rank is computed.
     """
+    k = ask.k
     pooling = [layer.index for layer in instance.network.layers[k + 1 :] if layer.kind == "maxpool"]
     if pooling:
         raise UndecidedError(
@@ -125,7 +127,7 @@ def setting(instance: Instance, k: int, upto: int | None = None, *, exact_only: 
         surface = None
     if surface is None and exact_only:
         raise UndecidedError("loss and gradient are not exact at these weights, or do not exist")
-    parts, weights = membership_parts(instance, k, upto)
+    parts, weights = membership_parts(instance, ask, upto)
     return Setting(parts, surface, hypotheses_above(instance, k), weights)
 
 

@@ -10,13 +10,13 @@ reachable ones form a proper subspace, so almost none is.  With a bias, rank [F_
 * a left kernel vector of F_k whose entries sum to 0.
 
 If the data has targets and F_k is rational, the finding carries explicit exact output weights
-(``Interpolating.weights_found``), multiplied out over the integers, or says that these very targets
+(``Finding.exhibited``), multiplied out over the integers, or says that these very targets
 are not reached.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -43,18 +43,11 @@ from exactcnn.network.weights import Weights
 from exactcnn.statements.composite import Composite
 from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding
 from exactcnn.statements.rank import RankEvidenceOfLayer, decide_rank
+from exactcnn.statements.statement import Ask, statement
 
-__all__ = ["Interpolating", "decide_corollary_3_6", "interpolating_weights", "output_obstacle"]
+__all__ = ["decide_corollary_3_6", "interpolating_weights", "output_obstacle"]
 
 _MOST_SAMPLES = 256  # explicit weights: N m n_k numbers of up to N times the bits of a feature
-
-
-@dataclass(frozen=True, eq=False)
-class Interpolating(Composite):
-    """The rank finding, and explicit output weights where they were asked for and found."""
-
-    weights_found: Weights | None = None
-    solution: OutputWeights | None = None
 
 
 def output_obstacle(instance: Instance, layer: int | None) -> str | None:
@@ -67,15 +60,32 @@ def output_obstacle(instance: Instance, layer: int | None) -> str | None:
     return None
 
 
-def decide_corollary_3_6(instance: Instance, layer: int | None = None) -> Finding:
+@statement(
+    "corollary-3.6",
+    group="expressivity",
+    title="Corollary 3.6: any targets are reached",
+    meaning="every target is reached by some weights of the dense linear output layer (k = L-1)",
+    words="Whatever the targets, some output weights fit them exactly from the features of {at} {weights}.",
+    formula="all Y exists W : F_k W = Y",
+    how=(
+        "`rank` at layer L-1; for the data's own targets and rational features explicit exact weights "
+        "(`--save-weights`); *refuted*: not every target is reached (almost none is): rank of the "
+        "features, with a column of ones if there is an output bias, below N"
+    ),
+    checked="`rank` is checked",
+    exhibits=True,
+    needs=("samples", "weights"),
+)
+def decide_corollary_3_6(instance: Instance, ask: Ask) -> Finding:
     """Is every target reached by some weights of the output layer, the others as given?"""
+    layer = ask.layer
     obstacle = output_obstacle(instance, layer)
     if obstacle is not None:
         return Finding("corollary-3.6", UNDECIDED, obstacle, {"targets": None}, None, layer)
     network, N = instance.network, instance.N
     k, m = network.depth - 1, network.widths[-1]
     width, bias = network.layer(k).width, network.layer(k + 1).bias != "none"
-    rank = decide_rank(instance, k)
+    rank = decide_rank(instance, ask.at(k))
     evidence = rank.evidence
     assert isinstance(evidence, RankEvidenceOfLayer)
     if bias and evidence.upper == N - 1 and not _never_all(evidence, bias):
@@ -89,7 +99,6 @@ def decide_corollary_3_6(instance: Instance, layer: int | None = None) -> Findin
         "upper": evidence.upper, "targets": None, "weights": None,
     }  # fmt: skip
     weights: Weights | None = None
-    solution: OutputWeights | None = None
     note = ""
     try:
         Y = target_matrix(instance.need_samples(), m)
@@ -111,9 +120,9 @@ def decide_corollary_3_6(instance: Instance, layer: int | None = None) -> Findin
     except UndecidedError as error:
         summary["weights"] = str(error)
     parts = None if by_ones or verdict == UNDECIDED else (rank,)
-    made = None if parts is None else Interpolating(k, N, width, parts, None, weights, solution)
+    made = None if parts is None else Composite(k, N, width, parts)
     reason = _reason(rank, k, N, m, verdict, by_ones, never) + note
-    return Finding("corollary-3.6", verdict, reason, summary, made, k)
+    return Finding("corollary-3.6", verdict, reason, summary, made, k, exhibited=weights)
 
 
 def interpolating_weights(instance: Instance, *, least_norm: bool = False) -> OutputWeights:

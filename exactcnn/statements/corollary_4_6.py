@@ -21,19 +21,31 @@ from exactcnn.landscape.derivatives import targets_of
 from exactcnn.network.activations import decide_assumption_3_2
 from exactcnn.statements.at_point import hypotheses_above, setting
 from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding, all_of
+from exactcnn.statements.statement import Ask, statement
 from exactcnn.statements.theorem_4_5 import critical_implies_zero
 
 __all__ = ["decide_corollary_4_6"]
 
 
-def decide_corollary_4_6(instance: Instance, k: int) -> Finding:
+@statement(
+    "corollary-4.6",
+    group="landscape",
+    title="Corollary 4.6: the same for fully connected networks",
+    meaning="fully connected network, different samples: every critical point in S_k has zero loss",
+    how="all hypotheses decided, and the conclusion at the given point where it lies in S_k",
+    checked="the point as for theorem-4.4 (the hypotheses alone are not certified)",
+    needs=("samples",),
+    wide=True,
+)
+def decide_corollary_4_6(instance: Instance, ask: Ask) -> Finding:
     """Do the hypotheses hold at layer k, and what about the given point?"""
+    k = ask.k
     network = instance.network
     if k >= network.depth:
         reason = f"It speaks of layer k + 1, and layer {k} is the last one."
         return Finding("corollary-4.6", UNDECIDED, reason, {"layer": k}, None, k)
     hypotheses = _hypotheses(instance, k)
-    at = _at_point(instance, k, hypotheses)
+    at = _at_point(instance, ask, hypotheses)
     if all(value is True for value in hypotheses.values()):
         reason = f"All hypotheses hold with k = {k}: every critical point in S_{k} has zero loss"
         # Their existence (Theorems 3.4 and 4.5) is proved for layers with biases, as in the paper.
@@ -71,15 +83,15 @@ def _distinct(samples: Samples) -> bool:
     return len(set(map(tuple, rows))) == len(rows)
 
 
-def _at_point(instance: Instance, k: int, hypotheses: dict[str, bool | None]) -> Finding | None:
+def _at_point(instance: Instance, ask: Ask, hypotheses: dict[str, bool | None]) -> Finding | None:
     """The conclusion at the given weights, None where there are none in S_k with exact loss and gradient."""
     if instance.weights is None:
         return None
     try:
         targets_of(instance)
-        found = setting(instance, k, exact_only=True)
+        found = setting(instance, ask, exact_only=True)
     except (MalformedError, UndecidedError):
         return None
     if found.undecisive is not None or found.surface is None:
         return None
-    return critical_implies_zero("corollary-4.6", instance, k, replace(found, hypotheses=hypotheses))
+    return critical_implies_zero("corollary-4.6", instance, ask.k, replace(found, hypotheses=hypotheses))

@@ -17,14 +17,27 @@ from exactcnn.features.instance import Instance
 from exactcnn.landscape.krawczyk import Enclosure, enclose_critical_point
 from exactcnn.linalg.singular_values import rounded_outwards
 from exactcnn.statements.finding import PROVED, UNDECIDED, Finding
+from exactcnn.statements.statement import Ask, statement
 
 __all__ = ["decide_critical_nearby", "enclosing_floats", "nearby_finding", "wide_layer"]
 
 _MOST_PARAMETERS = 150
 
 
-def decide_critical_nearby(instance: Instance, layer: int | None = None) -> Finding:
+@statement(
+    "critical-point-nearby",
+    group="landscape",
+    title="A critical point nearby",
+    meaning="a box around the given weights holds exactly one critical point, and of which kind",
+    words="A small box around {there} holds exactly one critical point of the loss.",
+    formula="exists ! x^* in X : grad Phi ( x^* ) = 0",
+    how="Krawczyk's test in ball arithmetic; its kind, its loss and membership of S_k are enclosed too",
+    checked="Krawczyk redone in intervals",
+    needs=("samples", "weights", "targets"),
+)
+def decide_critical_nearby(instance: Instance, ask: Ask) -> Finding:
     """Is there an isolated (up to symmetries) critical point near the given weights, and of what kind?"""
+    layer = ask.layer
     network, name = instance.network, "critical-point-nearby"
     count = sum(each.parameter_count for each in network.layers)
     if count > _MOST_PARAMETERS:

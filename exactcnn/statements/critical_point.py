@@ -16,6 +16,7 @@ from exactcnn.landscape.derivatives import Surface, point_of
 from exactcnn.landscape.domains import BallDomain, ExactDomain, LnTwo
 from exactcnn.landscape.inertia import Inertia, exact_inertia
 from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding
+from exactcnn.statements.statement import Ask, statement
 
 __all__ = [
     "ExactPoint",
@@ -94,7 +95,19 @@ def in_words(value: LnTwo) -> str:
     return " + ".join(terms).replace("+ -", "- ") or "0"
 
 
-def decide_loss(instance: Instance, layer: int | None = None) -> Finding:
+@statement(
+    "loss",
+    group="landscape",
+    title="The loss at a point",
+    meaning="the value of the loss 1/2 ||F_L - Y||^2 at the given weights",
+    words="The loss {weights} is the number, or lies in the interval, that the evidence states.",
+    how="forward pass over Q[ln 2]; where a value is not in it, balls (not certified)",
+    checked="recomputed",
+    needs=("samples", "weights", "targets"),
+    graphs=True,
+    tied=True,
+)
+def decide_loss(instance: Instance, ask: Ask) -> Finding:
     """The value of Phi = 1/2 ||F_L - Y||^2 at the given weights, exact or enclosed."""
     surface = exact_surface(instance)
     if surface is not None:
@@ -113,7 +126,19 @@ def decide_loss(instance: Instance, layer: int | None = None) -> Finding:
     return Finding("loss", PROVED, reason, {"loss": shown, "exact": False})
 
 
-def decide_critical_point(instance: Instance, layer: int | None = None) -> Finding:
+@statement(
+    "critical-point",
+    group="landscape",
+    title="Critical point",
+    meaning="every partial derivative of the loss by a true parameter is exactly 0",
+    words="Every partial derivative of the loss by a parameter is exactly 0 {weights}.",
+    formula="grad Phi = 0",
+    how="backward pass over Q[ln 2]; ReLU kinks that the loss feels are undecided",
+    checked="recomputed",
+    needs=("samples", "weights", "targets"),
+    graphs=True,
+)
+def decide_critical_point(instance: Instance, ask: Ask) -> Finding:
     """Are all partial derivatives by the true parameters exactly 0 at the given weights?"""
     surface = exact_surface(instance)
     if surface is not None:

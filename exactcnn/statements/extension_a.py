@@ -14,12 +14,37 @@ from exactcnn.features.instance import Instance
 from exactcnn.network.activations import decide_assumption_3_2
 from exactcnn.statements.almost_everywhere import decide_almost_everywhere
 from exactcnn.statements.finding import PROVED, REFUTED, Finding, all_of
+from exactcnn.statements.statement import Ask, statement
+from exactcnn.statements.theorem_3_5 import decide_theorem_3_5
 
-__all__ = ["decide_extension_a"]
+__all__ = ["decide_extension_a", "features_almost_everywhere"]
 
 
-def decide_extension_a(instance: Instance, k: int) -> Finding:
+def features_almost_everywhere(instance: Instance, ask: Ask) -> Finding:
+    """Theorem 3.5 for layer k, or Extension A where layers pool: the part of statements about almost every parameter."""
+    network = instance.network
+    pools = network.is_chain and any(layer.kind == "maxpool" for layer in network.upto(ask.k))
+    return decide_extension_a(instance, ask) if pools else decide_theorem_3_5(instance, ask)
+
+
+@statement(
+    "extension-a",
+    group="expressivity",
+    title="Extension A: the same with max-pooling",
+    meaning="Theorem 3.5 with max-pooling between the layers",
+    words=(
+        "For almost every choice of the parameters up to {at} the features of the {N} samples are "
+        "linearly independent, with max-pooling between the layers."
+    ),
+    formula="rank F_k = N",
+    how="hypotheses decided on this data, proof in FORMAT.md",
+    checked="hypotheses decided again",
+    needs=("samples",),
+    wide=True,
+)
+def decide_extension_a(instance: Instance, ask: Ask) -> Finding:
     """Is rank F_k = N for almost every parameter of layers 1..k, pooling allowed between?"""
+    k = ask.k
     layers = instance.network.layers[:k]
     first, last = layers[0], layers[-1]
     below = [layer.activation.properties for layer in layers[:-1] if layer.activation is not None]
@@ -38,4 +63,4 @@ def decide_extension_a(instance: Instance, k: int) -> Finding:
         else {PROVED: True, REFUTED: False}.get(decide_assumption_3_2(top).verdict),
         "patches-differ": separate,
     }
-    return decide_almost_everywhere("extension-a", instance, k, hypotheses)
+    return decide_almost_everywhere("extension-a", instance, ask, hypotheses)

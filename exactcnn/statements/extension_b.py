@@ -24,6 +24,7 @@ from exactcnn.features.general_position import peelable
 from exactcnn.features.instance import Instance
 from exactcnn.network.structure import patch_structure
 from exactcnn.statements.finding import PROVED, UNDECIDED, Finding
+from exactcnn.statements.statement import Ask, statement
 
 __all__ = ["GenericData", "decide_extension_b"]
 
@@ -40,7 +41,21 @@ class GenericData:
         return min(self.samples, self.width)
 
 
-def decide_extension_b(instance: Instance, layer: int | None = None) -> Finding:
+@statement(
+    "extension-b",
+    group="expressivity",
+    title="Extension B: shared biases, almost all data",
+    meaning="biases shared per filter: rank F_1 = min(N, n_1) for almost every data set and parameter",
+    words=(
+        "For almost every data set of {N} samples and almost every choice of the first layer's parameters "
+        "its features have the largest rank possible."
+    ),
+    formula="rank F_1 = min ( N , n_1 )",
+    how="hypotheses of its proof",
+    checked="decided again",
+    needs=("samples",),
+)
+def decide_extension_b(instance: Instance, ask: Ask) -> Finding:
     """Is rank F_1 = min(N, n_1) for almost every data set of N samples and almost every parameter?"""
     N, first = instance.N, instance.network.layer(1)
     found = GenericData(N, first.width)

@@ -30,18 +30,32 @@ from exactcnn.landscape.domains import ln_two
 from exactcnn.statements.at_point import conclude, setting
 from exactcnn.statements.critical_point import in_words
 from exactcnn.statements.finding import UNDECIDED, Finding
+from exactcnn.statements.statement import Ask, statement
 
 __all__ = ["decide_extension_c"]
 
 
-def decide_extension_c(instance: Instance, k: int) -> Finding:
+@statement(
+    "extension-c",
+    group="landscape",
+    title="Extension C: Theorem 4.5 for class labels",
+    meaning=(
+        "Theorem 4.5 for class labels and k <= L-2: U_L injective on the complement of v (Y v = 1) is enough"
+    ),
+    how="a minor of [U_L; v^T], then as for theorem-4.5; the proof stands in its module",
+    checked="as for theorem-4.4",
+    needs=("samples", "weights", "targets"),
+    wide=True,
+)
+def decide_extension_c(instance: Instance, ask: Ask) -> Finding:
     """At the given point of Extension C's set: if it is critical, is Phi = 0?"""
+    k = ask.k
     summary: dict[str, Any] = {"layer": k}
     obstacle = _obstacle(instance, k)
     if obstacle is not None:
         return _undecided(obstacle, k, summary)
     try:
-        found = setting(instance, k, -1, exact_only=True)
+        found = setting(instance, ask, -1, exact_only=True)
     except UndecidedError as error:
         return _undecided(f"it does not apply here: {error}", k, summary)
     layers = instance.network.layers

@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from exactcnn.errors import MisuseError
+from exactcnn.network.weights import Weights
 from exactcnn.notebook import badge
 
 __all__ = ["PROVED", "REFUTED", "UNDECIDED", "Finding", "all_of", "worst_verdict"]
@@ -21,7 +22,8 @@ class Finding:
 
     ``verdict`` is proved, refuted or undecided; ``reason`` one sentence; ``summary`` what
     the evidence says, ready for JSON; ``evidence`` the typed evidence a certificate is made
-    from, None if the decision cannot be certified (the checker cannot repeat it).
+    from, None if the decision cannot be certified (the checker cannot repeat it); ``exhibited`` explicit
+    parameters that it is about, worth keeping.
     """
 
     statement: str
@@ -30,6 +32,14 @@ class Finding:
     summary: Mapping[str, Any] = field(default_factory=dict)
     evidence: Any = None
     layer: int | None = None
+    grounds: frozenset[str] = frozenset()
+    exhibited: Weights | None = None
+
+    @property
+    def rests_on(self) -> frozenset[str]:
+        """What has to be trusted beside the mathematics: of this finding and of those that it is made of."""
+        own = self.grounds | getattr(self.evidence, "rests_on", frozenset())
+        return own.union(*(part.rests_on for part in getattr(self.evidence, "parts", ())))
 
     def __post_init__(self) -> None:
         if self.verdict not in (PROVED, REFUTED, UNDECIDED):

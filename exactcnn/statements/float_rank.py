@@ -9,9 +9,6 @@ same columns regular by solutions over R (FORMAT.md 6).  A failure says nothing,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from math import inf
 
@@ -24,13 +21,11 @@ from exactcnn.linalg.singular_enclosures import enclosed_singular_values
 from exactcnn.linalg.singular_values import rounded_outwards
 from exactcnn.progress import report
 
-__all__ = ["FLOATS", "FloatRank", "float_proofs", "float_rank", "floats_allowed", "floats_first"]
+__all__ = ["FLOATS", "FloatRank", "float_rank"]
 
 FLOATS = "IEEE float64 arithmetic and a BLAS that multiplies classically"
 _MOST_ENTRIES = 400_000_000
 _MANY, _ENOUGH = 3, 2
-# None: not allowed; else the proofs made so far, so that statements can say what they rest on.
-_proofs: ContextVar[list[FloatRank] | None] = ContextVar("_proofs", default=None)
 
 
 @dataclass(frozen=True)
@@ -60,25 +55,6 @@ class FloatRank:
         }
 
 
-@contextmanager
-def floats_first(allowed: bool = True) -> Iterator[None]:
-    """Inside, statements at given weights may prove rank F_k = N by floats."""
-    token = _proofs.set([] if allowed else None)
-    try:
-        yield
-    finally:
-        _proofs.reset(token)
-
-
-def floats_allowed() -> bool:
-    return _proofs.get() is not None
-
-
-def float_proofs() -> int:
-    """How many proofs by floats were made inside ``floats_first``."""
-    return len(_proofs.get() or ())
-
-
 def float_rank(instance: Instance, k: int) -> FloatRank:
     """The proof that rank F_k = N; UndecidedError with the reason where float64 does not give it."""
     layer, N = instance.network.layer(k), instance.N
@@ -102,8 +78,4 @@ def float_rank(instance: Instance, k: int) -> FloatRank:
         raise UndecidedError(f"float64 does not tell sigma_min(F_{k}) from 0")
     whole = positions is None
     smallest = found.smallest if whole else (found.smallest[0], inf)
-    proof = FloatRank(N, smallest, found.largest if whole else (found.largest[0], inf), columns)
-    made = _proofs.get()
-    if made is not None:
-        made.append(proof)
-    return proof
+    return FloatRank(N, smallest, found.largest if whole else (found.largest[0], inf), columns)

@@ -11,15 +11,34 @@ from __future__ import annotations
 from exactcnn.features.instance import Instance
 from exactcnn.statements.assumption_2_4 import decide_lemma_2_5
 from exactcnn.statements.composite import Composite
-from exactcnn.statements.extension_a import decide_extension_a
+from exactcnn.statements.extension_a import features_almost_everywhere
 from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding, worst_verdict
-from exactcnn.statements.theorem_3_5 import decide_theorem_3_5
+from exactcnn.statements.statement import Ask, statement
 
 __all__ = ["decide_lemma_4_2"]
 
 
-def decide_lemma_4_2(instance: Instance, k: int) -> Finding:
+@statement(
+    "lemma-4.2",
+    group="landscape",
+    title="Lemma 4.2: almost all parameters are good",
+    meaning="the complement of S_k (rank F_k = N, U_l of full rank for l >= k+2) has measure zero",
+    words=(
+        "Almost all parameters lie in S_k: independent features at {at}, full-rank weight matrices from "
+        "the second layer above it."
+    ),
+    formula="lambda ( R^d - S_k ) = 0",
+    how=(
+        "`theorem-3.5` or `extension-a` for F_k, `lemma-2.5` for each U_l; *refuted* names the layer that "
+        "fails"
+    ),
+    checked="part by part",
+    needs=("samples",),
+    wide=True,
+)
+def decide_lemma_4_2(instance: Instance, ask: Ask) -> Finding:
     """Does S_k contain almost every parameter?"""
+    k = ask.k
     network, N = instance.network, instance.N
     width = network.layer(k).width
     above = network.layers[k + 1 :]
@@ -35,14 +54,16 @@ def decide_lemma_4_2(instance: Instance, k: int) -> Finding:
         reason = f"S_{k} is not defined: layer {pooling[0]} above layer {k + 1} is max-pooling and has no U."
         return finding(UNDECIDED, reason, [])
     lifted = [
-        part for layer in above if layer.kind == "conv" for part in decide_lemma_2_5(instance, layer.index)
+        part
+        for layer in above
+        if layer.kind == "conv"
+        for part in decide_lemma_2_5(instance, ask.at(layer.index))
     ]
     failing = [part for part in lifted if part.verdict == REFUTED]
     if failing:
         reason = f"S_{k} is empty: {failing[0].reason} (Assumption 2.4 fails for layer {failing[0].layer}.)"
         return finding(REFUTED, reason, failing[:1])
-    pools = any(layer.kind == "maxpool" for layer in network.layers[:k])
-    features = decide_extension_a(instance, k) if pools else decide_theorem_3_5(instance, k)
+    features = features_almost_everywhere(instance, ask)
     if features.verdict == REFUTED:
         return finding(REFUTED, f"S_{k} misses a set of positive measure: {features.reason}", [features])
     parts = [features, *lifted]

@@ -16,12 +16,25 @@ from exactcnn.features.instance import Instance
 from exactcnn.landscape.gradient_bounds import GradientBounds, gradient_bounds
 from exactcnn.linalg.singular_values import rounded_outwards
 from exactcnn.statements.finding import PROVED, UNDECIDED, Finding
+from exactcnn.statements.statement import Ask, statement
 
 __all__ = ["decide_lemma_4_3"]
 
 
-def decide_lemma_4_3(instance: Instance, layer: int | None = None) -> Finding:
+@statement(
+    "lemma-4.3",
+    group="landscape",
+    title="Lemma 4.3: bounds of the gradient",
+    meaning=(
+        "the gradient by U_{k+1} lies between the products of extreme singular values, at the given weights"
+    ),
+    how="ball arithmetic, up to 300 samples; extreme singular values by traces of powers",
+    checked="no certificate (the lemma is a theorem)",
+    needs=("samples", "weights"),
+)
+def decide_lemma_4_3(instance: Instance, ask: Ask) -> Finding:
     """Both bounds of Lemma 4.3 for k = ``layer`` (None: the wide layer)."""
+    layer = ask.layer
     network = instance.network
     k = network.wide_layer(instance.N) if layer is None else layer
     obstacle = _obstacle(instance, k)

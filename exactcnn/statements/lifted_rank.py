@@ -6,12 +6,27 @@ from exactcnn.errors import MisuseError
 from exactcnn.features.instance import Instance
 from exactcnn.features.lifted_rank import LiftedRank, lifted_rank
 from exactcnn.statements.finding import PROVED, REFUTED, Finding
+from exactcnn.statements.statement import Ask, statement
 
 __all__ = ["decide_lifted_rank", "lifted_rank_finding"]
 
 
-def decide_lifted_rank(instance: Instance, layer: int | None = None) -> list[Finding]:
+@statement(
+    "lifted-rank",
+    group="expressivity",
+    title="Full rank of a weight matrix",
+    meaning="U_k has full rank at the given weights (convolutional and dense layers)",
+    words="The matrix of {at} {weights} has full rank.",
+    formula="rank U_k = min ( n_k-1 , n_k )",
+    how="a minor that is not 0 mod a prime; refuted by kernel vectors",
+    checked="recomputed, multiplied out",
+    needs=("weights",),
+    graphs=True,
+    tied=True,
+)
+def decide_lifted_rank(instance: Instance, ask: Ask) -> list[Finding]:
     """One finding for each convolutional or dense layer (or for ``layer`` alone)."""
+    layer = ask.layer
     chosen = [
         entry.index
         for entry in instance.network.layers

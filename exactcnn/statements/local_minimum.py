@@ -30,6 +30,7 @@ from exactcnn.statements.critical_point import (
     untouched,
 )
 from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding
+from exactcnn.statements.statement import Ask, statement
 
 __all__ = ["Definite", "Descent", "LocalMinimum", "decide_local_minimum"]
 
@@ -63,7 +64,21 @@ class LocalMinimum:
     smaller: Point | None = None
 
 
-def decide_local_minimum(instance: Instance, layer: int | None = None) -> Finding:
+@statement(
+    "local-minimum",
+    group="landscape",
+    title="Local minimum",
+    meaning="the given weights are a local minimum of the loss, up to the network's symmetries",
+    words="No weights near {there} have a smaller loss.",
+    formula="Phi ( x ) >= Phi ( x^* )",
+    how=(
+        "exact gradient 0 and Hessian positive definite on the parameters that symmetries leave free; "
+        "*refuted* by a partial derivative or a direction of negative curvature"
+    ),
+    checked="recomputed in intervals",
+    needs=("samples", "weights", "targets"),
+)
+def decide_local_minimum(instance: Instance, ask: Ask) -> Finding:
     """At the given weights, exactly; see ``decide_critical_nearby`` for weights that are only close to a minimum."""
     name = "local-minimum"
     surface = exact_surface(instance)

@@ -13,22 +13,40 @@ from __future__ import annotations
 
 from exactcnn.features.instance import Instance
 from exactcnn.statements.composite import Composite
-from exactcnn.statements.extension_a import decide_extension_a
+from exactcnn.statements.extension_a import features_almost_everywhere
 from exactcnn.statements.finding import PROVED, UNDECIDED, Finding
-from exactcnn.statements.theorem_3_5 import decide_theorem_3_5
+from exactcnn.statements.statement import Ask, statement
 
 __all__ = ["decide_no_bad_valley"]
 
 
-def decide_no_bad_valley(instance: Instance, layer: int | None = None) -> Finding:
+@statement(
+    "no-bad-valley",
+    group="expressivity",
+    title="No bad valleys",
+    meaning=(
+        "every component of a strict sublevel set of any convex loss comes as close to the least loss as "
+        "the outputs can"
+    ),
+    words=(
+        "Wherever the loss is below a bound, a path on which it stays below leads as close to the least "
+        "loss as any outputs come: features at {at} are independent for almost all parameters, and the "
+        "output is linear on them."
+    ),
+    formula="for all a, every component C of { Phi < a } : inf_C Phi = inf Phi",
+    how="`theorem-3.5` or `extension-a` for the layer (or concatenation) that a dense linear output reads",
+    checked="part by part",
+    needs=("samples",),
+    graphs=True,
+)
+def decide_no_bad_valley(instance: Instance, ask: Ask) -> Finding:
     """Is rank F_k = N for almost every parameter, k the layer that a dense linear output reads?"""
     network = instance.network
     last, k = network.layers[-1], network.layers[-1].sources[0]
     if not network.has_linear_output or k == 0:
         reason = f"It speaks of a dense linear output on other layers, and the output is {last}."
         return Finding("no-bad-valley", UNDECIDED, reason, {"layer": k, "parts": []}, layer=k or None)
-    pools = network.is_chain and any(each.kind == "maxpool" for each in network.upto(k))
-    part = decide_extension_a(instance, k) if pools else decide_theorem_3_5(instance, k)
+    part = features_almost_everywhere(instance, ask.at(k))
     summary = {"layer": k, "parts": [{"statement": part.statement, "layer": k, "verdict": part.verdict}]}
     if part.verdict != PROVED:
         return Finding("no-bad-valley", UNDECIDED, f"Not decided: {part.reason}", summary, layer=k)

@@ -5,7 +5,7 @@ a field sigma_min > 0 by float64 with proved bounds, or a minor that is non-sing
 and a verified inverse.  Upper bound: counting
 (width, equal samples, positions with few patch values), then kernel vectors.  Proved needs
 the lower bound to reach N, refuted the upper bound to stay below N; both bounds are in the
-evidence either way.  Inside ``floats_first`` float64 with proved bounds is tried before.
+evidence either way.  Where ``Ask.fast`` float64 with proved bounds is tried before.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from exactcnn.features.minors import FeatureMinor, feature_minor
 from exactcnn.features.relations import feature_kernel
 from exactcnn.linalg.evidence import Kernel
 from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding
-from exactcnn.statements.float_rank import FloatRank, float_rank, floats_allowed
+from exactcnn.statements.float_rank import FLOATS, FloatRank, float_rank
+from exactcnn.statements.statement import Ask, statement
 
 __all__ = ["RankEvidenceOfLayer", "decide_rank"]
 
@@ -49,19 +50,46 @@ class RankEvidenceOfLayer:
     denominator: int | None
 
     @property
+    def rests_on(self) -> frozenset[str]:
+        return frozenset({FLOATS}) if isinstance(self.minor, FloatRank) else frozenset()
+
+    @property
     def verdict(self) -> str:
         if self.lower == self.samples:
             return PROVED
         return REFUTED if self.upper < self.samples else UNDECIDED
 
 
-def decide_rank(
-    instance: Instance, k: int, prime: int | None = None, *, certifiable: bool = False
-) -> Finding:
-    """The finding `rank` for layer k, with the best bounds found on both sides.
-
-    ``certifiable``: by the routes a certificate repeats, even inside ``floats_first``.
-    """
+@statement(
+    "rank",
+    group="expressivity",
+    title="Independent features",
+    meaning="F_k has rank N: the features of all samples are linearly independent over R",
+    words=(
+        "The features that {at} computes from the {N} samples {weights} are linearly independent: any "
+        "labels can be fitted from them by a linear layer."
+    ),
+    formula="rank F_k = N",
+    how=(
+        "a minor that is not 0 mod a prime, over Q (relu, leaky relu, square, identity, max-pooling, any "
+        "depth) or over Q(e^(1/D)) (sigmoid, tanh, silu, elu, gaussian on top of such layers); for every "
+        "other combination float64 enclosures with sigma_min > 0, or (small and ill-conditioned cases) "
+        "ball arithmetic and a verified inverse; *refuted*: rank < N, with the exact rank where both "
+        "bounds meet: too few columns, too few different patches, or kernel vectors"
+    ),
+    checked=(
+        "the minor is recomputed, or (beyond size 150) shown non-singular by a Fiat-Shamir test with "
+        "error below 2^-192; where enclosures were needed, the same in the checker's own (beyond size 40 "
+        "by the test); refuted: counted again, or multiplied out"
+    ),
+    needs=("samples", "weights"),
+    wide=True,
+    graphs=True,
+    tied=True,
+)
+def decide_rank(instance: Instance, ask: Ask) -> Finding:
+    """The finding `rank` for layer k, with the best bounds found on both sides."""
+    k = ask.k
     N, width = instance.N, instance.network.layer(k).width
     counting = counting_bounds(instance.network, instance.need_samples(), k)[0]
     upper: int = min(N, counting.bound)
@@ -69,7 +97,7 @@ def decide_rank(
     minor: FeatureMinor | VerifiedMinor | FloatRank | None = None
     denominator: int | None = None
     obstacle = note = ""
-    if upper == N and floats_allowed() and not certifiable:
+    if upper == N and ask.fast:
         try:
             by_floats = float_rank(instance, k)
         except UndecidedError as error:
@@ -79,7 +107,7 @@ def decide_rank(
             return Finding("rank", PROVED, _reason(evidence, ""), _summary(evidence), evidence, k)
     try:
         features = FeatureMatrix(instance, k)
-        minor = found = feature_minor(features, prime, enough=upper)
+        minor = found = feature_minor(features, ask.prime, enough=upper, checkpoint=ask.checkpoint)
         if minor.rank < upper:
             kernel = feature_kernel(features, found)
             if kernel is not None and kernel.upper_bound < upper:

@@ -6,12 +6,30 @@ from exactcnn.features.instance import Instance
 from exactcnn.statements.at_point import membership_parts
 from exactcnn.statements.composite import Composite
 from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding, worst_verdict
+from exactcnn.statements.statement import Ask, statement
 
 __all__ = ["decide_s_k"]
 
 
-def decide_s_k(instance: Instance, k: int) -> Finding:
+@statement(
+    "s-k",
+    group="landscape",
+    title="Membership of S_k",
+    meaning="the given weights lie in S_k",
+    words=(
+        "With {there} the features are independent at {at}, and the weight matrices from the second layer "
+        "above it have full rank."
+    ),
+    formula="W in S_k",
+    how="rank F_k = N and full rank of U_{k+2}..U_L at these weights",
+    checked="part by part",
+    needs=("samples", "weights"),
+    wide=True,
+    tied=True,
+)
+def decide_s_k(instance: Instance, ask: Ask) -> Finding:
     """Is rank F_k = N and U_{k+2}..U_L of full rank at the given weights?"""
+    k = ask.k
     network, N = instance.network, instance.N
     above = network.layers[k + 1 :]
     summary: dict[str, object] = {"layer": k, "samples": N, "width": network.layer(k).width}
@@ -19,7 +37,7 @@ def decide_s_k(instance: Instance, k: int) -> Finding:
     if pooling:
         reason = f"S_{k} is not defined: layer {pooling[0]} above layer {k + 1} is max-pooling and has no U."
         return Finding("s-k", UNDECIDED, reason, summary, None, k)
-    listed, weights = membership_parts(instance, k)
+    listed, weights = membership_parts(instance, ask)
     parts = list(listed)
     verdict = worst_verdict(parts)
     summary["parts"] = [{"statement": p.statement, "layer": p.layer, "verdict": p.verdict} for p in parts]

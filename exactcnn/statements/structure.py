@@ -5,14 +5,27 @@ from __future__ import annotations
 from exactcnn.features.instance import Instance
 from exactcnn.network.structure import PatchStructure, patch_structure
 from exactcnn.statements.finding import PROVED, REFUTED, Finding
+from exactcnn.statements.statement import Ask, statement
 
 __all__ = ["decide_structure"]
 
 _NAMED = 5
 
 
-def decide_structure(instance: Instance, layer: int | None = None) -> list[Finding]:
+@statement(
+    "structure",
+    group="hypotheses",
+    title="Structure of the patches",
+    meaning="patches cover all neurons and no two are the same set",
+    words="The patches of {at} reach every neuron below, and no two of them are the same.",
+    how="exact",
+    checked="recomputed",
+    graphs=True,
+    tied=True,
+)
+def decide_structure(instance: Instance, ask: Ask) -> list[Finding]:
     """One finding for each convolutional or pooling layer (or for ``layer`` alone)."""
+    layer = ask.layer
     findings = []
     for entry in instance.network.layers:
         if entry.kind == "dense" or entry.reads is None or (layer is not None and entry.index != layer):

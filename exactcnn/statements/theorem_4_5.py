@@ -16,13 +16,31 @@ from exactcnn.features.instance import Instance
 from exactcnn.statements.at_point import Setting, conclude, labels_note, setting, with_note
 from exactcnn.statements.critical_point import in_words
 from exactcnn.statements.finding import UNDECIDED, Finding
+from exactcnn.statements.statement import Ask, statement
 
 __all__ = ["critical_implies_zero", "decide_theorem_4_4", "decide_theorem_4_5"]
 
 
-def decide_theorem_4_4(instance: Instance, k: int) -> Finding:
+@statement(
+    "theorem-4.4",
+    group="landscape",
+    title="Theorem 4.4: zero loss and zero gradient agree in S_k",
+    meaning="at the given point of S_k: zero loss and zero gradient by U_{k+1} agree",
+    how=(
+        "both computed exactly; *refuted*: the conclusion fails at this point, and the hypotheses that "
+        "are missing are named (the paper's own are too weak: sigma' must have no zeros)"
+    ),
+    checked=(
+        "as the claim `point`: membership of S_k, loss and gradient at the point are recomputed, with the "
+        "hypotheses that fail"
+    ),
+    needs=("samples", "weights", "targets"),
+    wide=True,
+)
+def decide_theorem_4_4(instance: Instance, ask: Ask) -> Finding:
     """At the given point of S_k: do Phi = 0 and grad_{U_{k+1}} Phi = 0 agree, as Theorem 4.4 says?"""
-    found = _applies("theorem-4.4", instance, k)
+    k = ask.k
+    found = _applies("theorem-4.4", instance, ask)
     if isinstance(found, Finding):
         return found
     surface = found.surface
@@ -40,23 +58,34 @@ def decide_theorem_4_4(instance: Instance, k: int) -> Finding:
     return conclude("theorem-4.4", k, instance, found, zero_loss == zero_gradient, facts)
 
 
-def decide_theorem_4_5(instance: Instance, k: int) -> Finding:
+@statement(
+    "theorem-4.5",
+    group="landscape",
+    title="Theorem 4.5: critical points in S_k have zero loss",
+    meaning="the given point of S_k, if critical, has zero loss",
+    how="as for theorem-4.4; says where class labels leave no critical point in S_k",
+    checked="as for theorem-4.4",
+    needs=("samples", "weights", "targets"),
+    wide=True,
+)
+def decide_theorem_4_5(instance: Instance, ask: Ask) -> Finding:
     """At the given point of S_k: if it is critical, is Phi = 0, as Theorem 4.5 says?"""
-    found = _applies("theorem-4.5", instance, k)
+    k = ask.k
+    found = _applies("theorem-4.5", instance, ask)
     return found if isinstance(found, Finding) else critical_implies_zero("theorem-4.5", instance, k, found)
 
 
-def _applies(statement: str, instance: Instance, k: int) -> Setting | Finding:
+def _applies(name: str, instance: Instance, ask: Ask) -> Setting | Finding:
     """The setting at a point of S_k with exact loss and gradient, or the finding that says why there is none."""
-    name = "Theorem 4.4" if statement == "theorem-4.4" else "Theorem 4.5"
+    title, k = name.replace("-", " ").capitalize(), ask.k
     if k >= instance.network.depth:
         reason = f"It speaks of layer k + 1, and layer {k} is the last one."
-        return Finding(statement, UNDECIDED, reason, {"layer": k}, None, k)
+        return Finding(name, UNDECIDED, reason, {"layer": k}, None, k)
     try:
-        found = setting(instance, k)
+        found = setting(instance, ask)
     except UndecidedError as error:
-        return Finding(statement, UNDECIDED, f"{name} does not apply here: {error}.", {"layer": k}, None, k)
-    if statement != "theorem-4.4":
+        return Finding(name, UNDECIDED, f"{title} does not apply here: {error}.", {"layer": k}, None, k)
+    if name != "theorem-4.4":
         dense = instance.network.layer(k + 1).kind == "dense"
         found = replace(found, hypotheses={**found.hypotheses, "dense-above": dense})
     why = None if found.undecisive is None else found.undecisive.reason
@@ -68,11 +97,11 @@ def _applies(statement: str, instance: Instance, k: int) -> Setting | Finding:
     if found.undecisive is not None and width < instance.N:
         why = f"S_{k} is empty, as n_{k} = {width} < N = {instance.N}: {why}"
     summary = {"layer": k, "hypotheses": found.hypotheses}
-    plain = Finding(statement, UNDECIDED, f"{name} does not apply here: {why}", summary, None, k)
-    return plain if statement == "theorem-4.4" else with_note(plain, *labels_note(instance, k, found.surface))
+    plain = Finding(name, UNDECIDED, f"{title} does not apply here: {why}", summary, None, k)
+    return plain if name == "theorem-4.4" else with_note(plain, *labels_note(instance, k, found.surface))
 
 
-def critical_implies_zero(statement: str, instance: Instance, k: int, found: Setting) -> Finding:
+def critical_implies_zero(name: str, instance: Instance, k: int, found: Setting) -> Finding:
     """The conclusion of Theorem 4.5 and of Corollary 4.6 at the point of ``found``."""
     surface = found.surface
     assert surface is not None
@@ -81,5 +110,5 @@ def critical_implies_zero(statement: str, instance: Instance, k: int, found: Set
     found = replace(found, summary={"critical": critical, "zero_loss": zero_loss})
     loss = "= 0" if zero_loss else f"= {in_words(surface.loss)} > 0"
     facts = f"the point in S_{k} is {'' if critical else 'not '}critical and Phi {loss}"
-    decided = conclude(statement, k, instance, found, zero_loss or not critical, facts)
+    decided = conclude(name, k, instance, found, zero_loss or not critical, facts)
     return with_note(decided, *labels_note(instance, k, surface))

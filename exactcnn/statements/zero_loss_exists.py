@@ -16,6 +16,7 @@ from exactcnn.landscape.zero_loss import ZeroLossLine, construct_zero_loss
 from exactcnn.statements.at_point import AtPoint, membership_parts
 from exactcnn.statements.critical_point import decide_loss
 from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding
+from exactcnn.statements.statement import Ask, statement
 
 __all__ = ["ZeroLoss", "decide_zero_loss_exists"]
 
@@ -27,8 +28,23 @@ class ZeroLoss(AtPoint):
     line: ZeroLossLine | None = None
 
 
-def decide_zero_loss_exists(instance: Instance, k: int) -> Finding:
+@statement(
+    "zero-loss-exists",
+    group="landscape",
+    title="Zero loss is attained",
+    meaning="some weights of layers k+1..L give zero loss in S_k, with the given layers 1..k",
+    how=(
+        "constructed backwards from the targets (`--save-weights` keeps them): rational, or multiples of "
+        "ln 2 under sigmoid and tanh"
+    ),
+    checked="ranks and loss are recomputed",
+    exhibits=True,
+    needs=("samples", "weights", "targets"),
+    wide=True,
+)
+def decide_zero_loss_exists(instance: Instance, ask: Ask) -> Finding:
     """Is there a point of S_k with zero loss, with the given layers 1..k?"""
+    k = ask.k
     name = "zero-loss-exists"
     summary: dict[str, object] = {"layer": k, "samples": instance.N}
     clash = _clash(instance)
@@ -39,10 +55,10 @@ def decide_zero_loss_exists(instance: Instance, k: int) -> Finding:
     try:
         line = construct_zero_loss(instance, k)
         point = Instance(instance.network, instance.samples, line.weights)
-        parts, weights = membership_parts(point, k)
+        parts, weights = membership_parts(point, ask)
     except UndecidedError as error:
         return Finding(name, UNDECIDED, f"No point was constructed: {error}.", summary, None, k)
-    loss = decide_loss(point)
+    loss = decide_loss(point, Ask())
     if any(part.verdict != PROVED for part in parts) or loss.summary.get("loss") != []:
         reason = "The constructed point was not confirmed to lie in S_k with zero loss."
         return Finding(name, UNDECIDED, reason, summary, None, k)
@@ -59,7 +75,7 @@ def decide_zero_loss_exists(instance: Instance, k: int) -> Finding:
         weights or line.weights,
         line=line,
     )
-    return Finding(name, PROVED, reason + ".", summary, evidence, k)
+    return Finding(name, PROVED, reason + ".", summary, evidence, k, exhibited=line.weights)
 
 
 def _clash(instance: Instance) -> tuple[int, int] | None:

@@ -24,16 +24,38 @@ from exactcnn.linalg.singular_values import rounded_outwards
 from exactcnn.statements.corollary_3_6 import output_obstacle
 from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding
 from exactcnn.statements.rank import decide_rank
+from exactcnn.statements.statement import Ask, statement
 
 __all__ = ["decide_zero_loss_nearby"]
 
 
-def decide_zero_loss_nearby(instance: Instance, layer: int | None = None) -> Finding:
+@statement(
+    "zero-loss-nearby",
+    group="landscape",
+    title="A global minimum nearby",
+    meaning="an exact minimum with zero loss lies at a proved distance, by output weights alone (k = L-1)",
+    words=(
+        "Within the stated distance of the output weights among {there} there are others that fit every "
+        "target exactly."
+    ),
+    formula="F_k W + b = Y",
+    how=(
+        "a right inverse of F_{L-1} in balls, up to 300 samples; beyond, float64 with proved bounds; a "
+        "wide layer k < L-1 under dense layers: Krawczyk's test sample by sample, changing W_{k+1}"
+    ),
+    checked=(
+        "a change of the output matrix, what it leaves over and (by a Fiat-Shamir test) sigma_min(F), in "
+        "the checker's own intervals; for the float64 route only `rank` is certified"
+    ),
+    needs=("samples", "weights"),
+)
+def decide_zero_loss_nearby(instance: Instance, ask: Ask) -> Finding:
     """How far is an exact interpolating minimum from the given weights, at most?"""
+    layer = ask.layer
     name, network = "zero-loss-nearby", instance.network
     deep = _deep_layer(instance, layer)
     if deep is not None:
-        return _deep(instance, deep)
+        return _deep(instance, ask.at(deep))
     obstacle = output_obstacle(instance, layer)
     if obstacle is not None:
         return Finding(name, UNDECIDED, obstacle, {"distance": None}, None, layer)
@@ -50,7 +72,7 @@ def decide_zero_loss_nearby(instance: Instance, layer: int | None = None) -> Fin
     if found.inverse is not None:
         return Finding(name, PROVED, _reason(found), _summary(found), found, k)
     # The certificate of what is too large for balls: the rank, where it has one.
-    rank = decide_rank(instance, k, certifiable=True)
+    rank = decide_rank(instance, ask.at(k).certifiable())
     note = " The distance rests on float64 with proved bounds and is in no certificate; rank F_k = N is, "
     note += "as its own claim." if rank.verdict == PROVED else "where it is proved exactly; here it is not."
     evidence = rank.evidence if rank.verdict == PROVED else None
@@ -69,9 +91,9 @@ def _deep_layer(instance: Instance, layer: int | None) -> int | None:
     return k if dense else None
 
 
-def _deep(instance: Instance, k: int) -> Finding:
+def _deep(instance: Instance, ask: Ask) -> Finding:
     """By Newton and Kantorovich on the matrix of layer k+1; the certificate holds the rank of F_k."""
-    name = "zero-loss-nearby"
+    name, k = "zero-loss-nearby", ask.k
     try:
         clash = _clash(
             instance.need_samples().x, target_matrix(instance.need_samples(), instance.network.widths[-1])
@@ -92,7 +114,7 @@ def _deep(instance: Instance, k: int) -> Finding:
         "sigma_min": list(rounded_outwards(*found.sigma)),
         "route": "Newton-Kantorovich",
     }
-    rank = decide_rank(instance, k, certifiable=True)
+    rank = decide_rank(instance, ask.at(k).certifiable())
     note = " It is in no certificate; rank F_k = N is, as its own claim." if rank.verdict == PROVED else ""
     reason = (
         f"The loss is in [{low:g}, {high:g}]; a global minimum with zero loss, exactly, lies within {distance:g} of "

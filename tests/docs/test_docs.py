@@ -18,6 +18,7 @@ from exactcnn.arithmetic.streams import octets, odd_numerators
 from exactcnn.checker import arrays, check_certificate, limits
 from exactcnn.checker.certificate import CERTIFICATE, ROWS, RULES
 from exactcnn.checker.core import outcome
+from exactcnn.cli import options
 from tests.docs.examples import CERTIFICATES, sealed
 
 DOCS = Path(exactcnn.__file__).parent / "docs"
@@ -317,7 +318,7 @@ def test_every_exit_code_and_outcome_is_in_the_catalogue():
     """The codes of the command line and of the checker."""
     codes = {int(row[0]) for row in rows_of(ERRORS, "Exit codes")}
     assert codes == {
-        cli.PROVED, cli.REFUTED, cli.BAD_INPUT, cli.UNDECIDED, cli.INTERNAL, cli.BROKEN_PIPE, 130,
+        options.PROVED, options.REFUTED, options.BAD_INPUT, options.UNDECIDED, cli.INTERNAL, cli.BROKEN_PIPE, 130,
         *outcome.EXIT_CODES.values(),
     }  # fmt: skip
     assert {row[0] for row in rows_of(ERRORS, "What `check` says")} == set(outcome.EXIT_CODES)

@@ -14,6 +14,7 @@ from exactcnn.features.instance import Instance
 from exactcnn.linalg.verified_inverse import VerifiedInverse, verified_inverse
 from exactcnn.network.weights import Weights
 from exactcnn.statements.rank import decide_rank
+from exactcnn.statements.statement import Ask
 from tests.statements.instances import (
     certified,
     conv,
@@ -102,7 +103,7 @@ def test_proved_and_checked(activation, depth):
     """Full rank at given weights, deep and custom too, with a certificate the checker accepts."""
     layers = [conv(4, activation, kernel=2), {"kind": "dense", "units": 9, "activation": activation}]
     inst = instance(network([5], *layers), random_rows(rng(depth), 7, 5, -2, 2))
-    finding = decide_rank(inst, depth)
+    finding = decide_rank(inst, Ask(depth))
     assert finding.verdict == "proved"
     assert judgment(certified(inst, finding), "minor-enclosed")["solutions"] is None
 
@@ -132,7 +133,7 @@ def singular_cases():
 )
 def test_deficient_matrices_are_never_proved(why, inst, rank):
     """The exact rank is found as a lower bound, nothing above it, and its certificate is accepted."""
-    finding = decide_rank(inst, 1)
+    finding = decide_rank(inst, Ask(1))
     assert finding.verdict != "proved"
     assert finding.summary["lower"] == rank
     certificate = certified(inst, finding)
@@ -150,7 +151,7 @@ def test_ill_conditioned_matrices_take_more_bits():
     assert found is not None
     assert found.rank == 4
     assert found.precision > 150
-    finding = decide_rank(inst, 1)
+    finding = decide_rank(inst, Ask(1))
     certificate = certified(inst, finding)
     assert outcome(certificate, lambda c: judgment(c, "minor-enclosed").update(precision=100)) == "REJECTED"
 
@@ -176,14 +177,14 @@ def _base():
     """Five rows, eliminated by the checker."""
     net = network([4], conv(3, "gelu", kernel=2))
     inst = instance(net, random_rows(rng(2), 5, 4, -2, 2))
-    return inst, certified(inst, decide_rank(inst, 1))
+    return inst, certified(inst, decide_rank(inst, Ask(1)))
 
 
 def _solved():
     """More rows than the checker eliminates, with solutions."""
     net = network([6], conv(12, "gelu", kernel=2))
     inst = instance(net, random_rows(rng(2), 45, 6, -2, 2))
-    return inst, certified(inst, decide_rank(inst, 1))
+    return inst, certified(inst, decide_rank(inst, Ask(1)))
 
 
 def _forgeries():
@@ -246,7 +247,7 @@ def test_a_singular_matrix_has_no_evidence_to_forge(activation):
     """By elimination, by the identity, the pseudo-inverse's columns or anything else: equal samples are rejected."""
     net = network([2], {"kind": "dense", "units": 4, "activation": activation})
     good = instance(net, [[1, 2], [2, 1], [0, 3]])
-    certificate = certified(good, decide_rank(good, 1))
+    certificate = certified(good, decide_rank(good, Ask(1)))
     of = {"matrix": "features", "node": 2, "weights": "given"}
     for vectors in (
         None,
@@ -332,7 +333,7 @@ def test_solutions_speak_of_the_least_denominator(scale, third, pooled, biases):
     weights = given(net, entries[0], *([None] if pooled else [entries[1]]))
     samples = instance(net, random_rows(r, 155, 30, 0, 9)).samples.scaled(Fraction(scale))
     inst = Instance(net, samples, weights)
-    finding = decide_rank(inst, 2)
+    finding = decide_rank(inst, Ask(2))
     certificate = certified(inst, finding)
     minor = judgment(certificate, "minor-mod-p")
     # Weights over 3, data that are multiples of 3, integer biases.

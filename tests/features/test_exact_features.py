@@ -173,6 +173,7 @@ def test_both_routes_give_the_same_residues(inst):
 def test_small_route_is_chosen_by_size(monkeypatch):
     """With no exact work allowed, only 64-bit passes stay exact; both give the same rank."""
     from exactcnn.statements.rank import decide_rank
+    from exactcnn.statements.statement import Ask
 
     net = network(
         [6],
@@ -181,9 +182,9 @@ def test_small_route_is_chosen_by_size(monkeypatch):
         {"kind": "dense", "units": 8, "activation": "sigmoid"},
     )
     rows = np.random.default_rng(0).integers(-99, 99, (6, 6)).tolist()
-    before = decide_rank(instance(net, rows, bits=40), 3)
+    before = decide_rank(instance(net, rows, bits=40), Ask(3))
     monkeypatch.setattr(matrix_module, "_SMALL_EXACT_WORK", 0)
-    after = decide_rank(instance(net, rows, bits=40), 3)
+    after = decide_rank(instance(net, rows, bits=40), Ask(3))
     assert not FeatureMatrix(instance(net, rows, bits=40), 3).exact_is_affordable
     assert before.verdict == after.verdict == "proved"
 

@@ -9,6 +9,7 @@ from exactcnn.errors import UndecidedError
 from exactcnn.features.matrix import FeatureMatrix
 from exactcnn.features.relations import formal_feature
 from exactcnn.statements.rank import decide_rank
+from exactcnn.statements.statement import Ask
 from tests.statements.instances import conv, instance, network, random_rows, rng
 
 ACTIVATIONS = ["sigmoid", "tanh", "silu", {"name": "elu", "alpha": "2/3"}, "gaussian"]
@@ -61,7 +62,7 @@ def test_rank_agrees_with_high_precision(activation, seed):
         rows.append([-v for v in rows[0]])
     net = network([4], conv(r.randint(1, 2), activation, kernel=2, bias=r.choice(["unit", "none", "filter"])))
     inst = instance(net, rows, seed=seed, bits=r.choice([1, 2, 8]))
-    finding = decide_rank(inst, 1)
+    finding = decide_rank(inst, Ask(1))
     numeric = numeric_rank(inst, 1)
     assert finding.summary["lower"] <= numeric <= finding.summary["upper"], finding
     # The modular image is generic enough to find the true rank on these instances.
@@ -140,11 +141,11 @@ def test_theory_example_prime():
 def test_other_activations_are_decided_by_balls(activation):
     """No exact field is known: a verified inverse proves full rank, counting refutes it."""
     net = network([2], {"kind": "dense", "units": 5, "activation": activation})
-    finding = decide_rank(instance(net, [[1, 2], [3, 4]]), 1)
+    finding = decide_rank(instance(net, [[1, 2], [3, 4]]), Ask(1))
     assert finding.verdict == "proved"
     assert finding.summary["prime"] is None
     assert finding.summary["precision"] >= 64
-    duplicated = decide_rank(instance(net, [[1, 2], [1, 2]]), 1)
+    duplicated = decide_rank(instance(net, [[1, 2], [1, 2]]), Ask(1))
     assert duplicated.verdict == "refuted"
 
 
@@ -155,7 +156,7 @@ def test_deep_sigmoid_is_decided_by_balls():
         {"kind": "dense", "units": 5, "activation": "sigmoid"},
         {"kind": "dense", "units": 5, "activation": "sigmoid"},
     )
-    assert decide_rank(instance(net, [[1, 2], [3, 4]]), 2).verdict == "proved"
+    assert decide_rank(instance(net, [[1, 2], [3, 4]]), Ask(2)).verdict == "proved"
 
 
 def test_sigmoid_above_rational_layers_is_exact():
@@ -167,6 +168,6 @@ def test_sigmoid_above_rational_layers_is_exact():
         {"kind": "dense", "units": 6, "activation": "tanh"},
     )
     inst = instance(net, random_rows(rng(1), 5, 3), bits=5)
-    finding = decide_rank(inst, 3)
+    finding = decide_rank(inst, Ask(3))
     assert finding.verdict == "proved"
     assert numeric_rank(inst, 3) == 5

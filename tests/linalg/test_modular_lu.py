@@ -8,7 +8,7 @@ from flint import nmod_mat
 
 from exactcnn.errors import MalformedError, MisuseError
 from exactcnn.linalg import rank_mod_p
-from exactcnn.linalg.checkpoint import Checkpoint, checkpointing, current_checkpoint
+from exactcnn.linalg.checkpoint import Checkpoint
 from exactcnn.linalg.float_modular import LARGEST, inner_length, reduce_in_place, subtract
 from exactcnn.linalg.modular_lu import centred_residues, float_type, pivots_mod_p
 from exactcnn.linalg.modular_panel import Field, panel_width
@@ -167,14 +167,6 @@ def test_saved_panels_go_on_where_they_stopped(tmp_path):
     (tmp_path / "stranger" / "file").write_text("mine")
     with pytest.raises(MalformedError):
         Checkpoint(tmp_path / "stranger", "k", resume=True)
-
-
-def test_a_checkpoint_is_current_only_inside():
-    assert current_checkpoint() is None
-    kept = Checkpoint("nowhere", "k")
-    with checkpointing(kept):
-        assert current_checkpoint() is kept
-    assert current_checkpoint() is None
 
 
 @pytest.mark.parametrize("bad", [Fraction(1, 2), 0.5, True, "1"])

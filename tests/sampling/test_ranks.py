@@ -18,6 +18,7 @@ from exactcnn.sampling.campaign import Campaign, Chunk
 from exactcnn.sampling.cells import parse_sweep
 from exactcnn.sampling.draws import rows_of
 from exactcnn.statements.rank import decide_rank
+from exactcnn.statements.statement import Ask
 
 RNG = np.random.default_rng(7)
 PIXELS = RNG.integers(0, 5, (12, 16))
@@ -149,7 +150,7 @@ def test_exponential_features(activation):
         net = network(conv(1, activation=activation, bias="filter"))
         for row in rows_for(net, x, draws=6, bits=bits, sigma=True):
             instance = exactcnn.Instance(net, exactcnn.samples(x), Weights.from_seed(net, row.seed, bits))
-            evidence = decide_rank(instance, 1).evidence
+            evidence = decide_rank(instance, Ask(1)).evidence
             if evidence.lower == evidence.upper:
                 assert row.rank == evidence.lower
             elif row.rank is None:
@@ -170,7 +171,7 @@ def test_what_has_no_exact_field(monkeypatch):
     below = network(conv(2, activation="sigmoid"), dense(8, "relu"))
     (row,) = rows_for(below, PIXELS[:4], k=2, draws=1, sigma=True)
     weights = Weights.from_seed(below, 0)
-    evidence = decide_rank(exactcnn.Instance(below, exactcnn.samples(PIXELS[:4]), weights), 2).evidence
+    evidence = decide_rank(exactcnn.Instance(below, exactcnn.samples(PIXELS[:4]), weights), Ask(2)).evidence
     assert (row.rank or row.lower, row.rank or row.upper) == (evidence.lower, evidence.upper)
     assert row.dead_units is None
 
@@ -212,7 +213,7 @@ def test_scaled_and_large_data():
     net = network(dense(7))
     for row in rows_for(net, x, draws=8, bits=2):
         instance = exactcnn.Instance(net, exactcnn.samples(x), Weights.from_seed(net, row.seed, 2))
-        evidence = decide_rank(instance, 1).evidence
+        evidence = decide_rank(instance, Ask(1)).evidence
         assert (evidence.lower, evidence.upper) == (row.rank, row.rank)
     p = 2**31 - 1  # divides the denominator, which matters to no rank over Q
     tiny = [[Fraction(int(v), p) for v in row] for row in PIXELS[:6]]

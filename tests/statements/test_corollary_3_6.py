@@ -67,7 +67,7 @@ def test_weights_interpolate_by_definition(seed, bias):
         assert finding.verdict == "refuted" or (bias == "unit" and rank == N - 1)
         return
     assert finding.verdict == "proved"
-    assert outputs(Instance(net, inst.samples, finding.evidence.weights_found)) == Y
+    assert outputs(Instance(net, inst.samples, finding.exhibited)) == Y
 
 
 def test_least_norm_is_least():
@@ -89,7 +89,7 @@ def test_labels_become_one_hot_columns():
     finding = decided(inst)
     assert finding.summary["targets"] == "reached"
     one_hot = [[Fraction(int(c == label)) for c in range(3)] for label in [2, 0, 1, 1, 0]]
-    assert outputs(Instance(net, inst.samples, finding.evidence.weights_found)) == one_hot
+    assert outputs(Instance(net, inst.samples, finding.exhibited)) == one_hot
 
 
 AFFINE = {"kind": "dense", "units": 2, "activation": "identity"}
@@ -152,7 +152,7 @@ def test_sigmoid_features_have_the_corollary_without_weights():
     net = network([4], conv(3, "sigmoid", kernel=2), output(2))
     finding = decided(labelled(net, random_rows(rng(1), 5, 4), [0, 1, 1, 0, 1]))
     assert finding.verdict == "proved"
-    assert finding.evidence.weights_found is None
+    assert finding.exhibited is None
     assert "not rational" in finding.summary["weights"]
 
 

@@ -9,8 +9,9 @@ import exactcnn
 from exactcnn.errors import UndecidedError
 from exactcnn.features.balls import feature_balls
 from exactcnn.statements import decide
-from exactcnn.statements.float_rank import FloatRank, float_rank, floats_first
+from exactcnn.statements.float_rank import FloatRank, float_rank
 from exactcnn.statements.rank import decide_rank
+from exactcnn.statements.statement import Ask
 from tests.statements.instances import (
     certified,
     conv,
@@ -37,9 +38,8 @@ def test_agrees_with_the_exact_routes(activation):
         net = network([4], conv(r.randint(1, 3), activation, kernel=2, bias=r.choice(["filter", "none"])))
         rows = random_rows(r, r.randint(2, 6), 4, -2, 2)
         inst = instance(net, rows, seed=trial)
-        exact = decide_rank(inst, 1)
-        with floats_first():
-            fast = decide_rank(inst, 1)
+        exact = decide_rank(inst, Ask(1))
+        fast = decide_rank(inst, Ask(1, fast=True))
         assert fast.verdict == exact.verdict
         by_floats = isinstance(fast.evidence.minor, FloatRank)
         assert not by_floats or exact.verdict == "proved"
@@ -65,8 +65,7 @@ def planted(gap):
 )
 def test_nearly_deficient(gap, by_floats):
     """Where float64 cannot tell, the exact route does, and says that floats were asked."""
-    with floats_first():
-        found = decide_rank(planted(gap), 1)
+    found = decide_rank(planted(gap), Ask(1, fast=True))
     assert found.verdict == ("proved" if gap else "refuted")
     assert isinstance(found.evidence.minor, FloatRank) == by_floats
     assert found.summary.get("kind") == ("float-bounds" if by_floats else None)
@@ -83,8 +82,7 @@ def test_nearly_deficient(gap, by_floats):
 def test_counting_comes_first():
     """Equal samples refute without any float."""
     net = network([2], conv(4, "sigmoid", kernel=1))
-    with floats_first():
-        found = decide_rank(instance(net, [[1, 2], [1, 2]]), 1)
+    found = decide_rank(instance(net, [[1, 2], [1, 2]]), Ask(1, fast=True))
     assert found.verdict == "refuted"
     assert "loat" not in found.reason
 
@@ -106,8 +104,7 @@ def test_what_floats_do_not_do():
     inst = instance(network([2], conv(3, custom, kernel=1)), [[1, 2], [3, 5]])
     with pytest.raises(UndecidedError, match="does not enclose"):
         float_rank(inst, 1)
-    with floats_first():
-        found = decide_rank(inst, 1)
+    found = decide_rank(inst, Ask(1, fast=True))
     assert found.verdict == "proved"
     assert "does not enclose; the exact routes were asked" in found.reason
     with pytest.raises(UndecidedError, match="fewer columns"):
@@ -117,13 +114,12 @@ def test_what_floats_do_not_do():
 def by_floats():
     net = network([1, 4, 4], conv(8, "sigmoid", kernel=2), {"kind": "dense", "units": 2})
     inst = instance(net, random_rows(rng(5), 6, 16))
-    with floats_first():
-        (rank,) = decide("rank", inst)
-        (s_k,) = decide("s-k", inst)
-        (corollary,) = decide("corollary-3.6", inst)
-        (theorem,) = decide("theorem-3.4", inst)
-        (almost,) = decide("theorem-3.5", inst)
-        structure = decide("structure", inst)
+    (rank,) = decide("rank", inst, fast=True)
+    (s_k,) = decide("s-k", inst, fast=True)
+    (corollary,) = decide("corollary-3.6", inst, fast=True)
+    (theorem,) = decide("theorem-3.4", inst, fast=True)
+    (almost,) = decide("theorem-3.5", inst, fast=True)
+    structure = decide("structure", inst, fast=True)
     return inst, rank, s_k, corollary, theorem, almost, structure
 
 
@@ -165,8 +161,7 @@ def test_certificate():
 def test_certificates_of_what_is_nearly_deficient(gap):
     """What floats tell from 0, enclosures do; the other way round a smaller gap is refused."""
     inst = planted(gap)
-    with floats_first():
-        found = decide_rank(inst, 1)
+    found = decide_rank(inst, Ask(1, fast=True))
     assert isinstance(found.evidence.minor, FloatRank)
     certificate = certified(inst, found)
     data = certificate["instance"]["data"]

@@ -8,13 +8,14 @@ import flint
 import pytest
 
 from exactcnn.statements.rank import decide_rank
+from exactcnn.statements.statement import Ask
 from tests.statements.instances import certified, conv, given, instance, network, random_rows, rng
 
 ACTIVATIONS = ["relu", "leaky_relu", "sigmoid", "tanh", "silu", "elu", "gaussian"]
 
 
 def assert_exact_rank(inst, expected, k=1):
-    finding = decide_rank(inst, k)
+    finding = decide_rank(inst, Ask(k))
     assert finding.verdict == "refuted", finding
     assert (finding.summary["lower"], finding.summary["upper"]) == (expected, expected), finding
     (claim,) = certified(inst, finding)["claims"]
@@ -82,7 +83,7 @@ def test_dead_relu_units(samples, alive):
     weights = given(net, (W, [0] * 12))
     inst = instance(net, rows, weights)
     if alive >= samples:
-        finding = decide_rank(inst, 1)
+        finding = decide_rank(inst, Ask(1))
         assert finding.summary["lower"] == finding.summary["upper"] == samples
         return
     assert_exact_rank(inst, alive)
@@ -180,7 +181,7 @@ def test_poor_positions(activation, side):
     P = (side - 1) ** 2
     b = [1 + h % 3 for h in range(2 * P - 2)] + [-3, 4]
     inst = instance(net, rows, given(net, (W, b)))
-    finding = decide_rank(inst, 1)
+    finding = decide_rank(inst, Ask(1))
     assert finding.verdict == "refuted"
     assert finding.summary["lower"] == finding.summary["upper"] == 3
     (claim,) = certified(inst, finding)["claims"]

@@ -130,7 +130,7 @@ def test_already_at_the_minimum():
         net, exactcnn.samples(random_rows(rng(2), 5, 4), [0, 1, 1, 0, 1]), Weights.from_seed(net, 0, 8)
     )
     (corollary,) = decide("corollary-3.6", inst)
-    (finding,) = decide("zero-loss-nearby", Instance(net, inst.samples, corollary.evidence.weights_found))
+    (finding,) = decide("zero-loss-nearby", Instance(net, inst.samples, corollary.exhibited))
     assert finding.summary["loss"][1] < 1e-12
     assert finding.summary["distance"] < 1e-12
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from exactcnn.errors import MisuseError, UndecidedError
-from exactcnn.testing_input import Options, is_net, model_of, rank_of, samples_of, seeding, speaks_of
+from exactcnn.testing.given import Options, rank_of, speaks_of
 
 if TYPE_CHECKING:
     from exactcnn.api import Result
@@ -97,7 +97,7 @@ def assert_full_rank(
     __tracebackhide__ = True
     from exactcnn.api import Result
     from exactcnn.features.instance import Instance
-    from exactcnn.network.weights import Weights
+    from exactcnn.resolve import is_net, model_of, weights_of
     from exactcnn.statements import decide
 
     if not is_net(matrix_or_net):
@@ -106,12 +106,9 @@ def assert_full_rank(
         return assert_proved(rank_of(matrix_or_net))
     model = model_of(matrix_or_net, options.get("input_shape"))
     statement = "lemma-2.5" if generic else "lifted-rank"
-    weights = options.get("weights")
-    if isinstance(weights, (str, Path)):
-        weights = Weights.from_file(model.network, weights)
-    elif weights is None:
-        weights = model.weights or Weights.from_seed(model.network, **seeding(options))
-    instance = Instance(model.network, None, weights)
+    given: dict[str, Any] = {**options}
+    drawn = {name: given[name] for name in ("seed", "bits", "distribution") if name in given}
+    instance = Instance(model.network, None, weights_of(model, options.get("weights"), **drawn))
     findings = decide(statement, instance, layer)
     if all(finding.layer is None for finding in findings):
         raise MisuseError("net", "a network with a layer that this speaks of", findings[0].reason)
@@ -191,6 +188,7 @@ def assert_certificate_valid(
     from exactcnn.checker import check_certificate, check_file
     from exactcnn.checker.core.grammar import parse_json
     from exactcnn.checker.limits import SECONDS
+    from exactcnn.resolve import model_of
 
     if not isinstance(certificate, (str, Path, dict)):
         raise MisuseError("certificate", "the path of a certificate, or a dict", type(certificate).__name__)
@@ -224,18 +222,9 @@ def _verify(
     __tracebackhide__ = True
     from exactcnn.api import verify
 
-    samples = samples_of(data, options)
-    model = model_of(net, options.get("input_shape"), samples)
     name = statements if isinstance(statements, str) else statements[0]
     try:
-        return verify(
-            model,
-            samples,
-            weights=options.get("weights"),
-            statements=statements,
-            layer=layer,
-            **seeding(options),
-        )
+        return verify(net, data, statements=statements, layer=layer, **options)
     except UndecidedError as error:
         raise AssertionError(f"{name}: undecided. {error}") from None
 

@@ -1,4 +1,4 @@
-"""Floor 6: what several commands read from the command line: the instance, and files that can be written."""
+"""Floor 6: files that commands write: refused before the long work where they cannot or must not be."""
 
 from __future__ import annotations
 
@@ -8,57 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from exactcnn.cli_output import working
+from exactcnn.cli.output import working
 from exactcnn.errors import UndecidedError
 
 if TYPE_CHECKING:
     from exactcnn.features.instance import Instance
     from exactcnn.statements import Finding
 
-__all__ = ["read_instance", "require_apart", "require_writable", "write_certificate_file"]
-
-
-def read_instance(
-    spec: Path | None,
-    data: str,
-    weights: Path | None,
-    *,
-    samples: int | None,
-    start: int,
-    scale: str | None,
-    seed: int,
-    bits: int,
-    distribution: str,
-    layer: int | str | None,
-) -> tuple[Instance, list[str]]:
-    """The instance the options describe, and notes on what is not literally what was given."""
-    from exactcnn.api import default_network
-    from exactcnn.arithmetic.texts import parse_rational
-    from exactcnn.data import load
-    from exactcnn.features.instance import Instance
-    from exactcnn.interop import Model, read_model
-    from exactcnn.interop.difference import difference_note
-    from exactcnn.network.weights import Weights
-
-    with working("reading"):
-        model = Model(default_network()) if spec is None else read_model(spec)
-        network = model.network
-        if layer is not None:
-            network.layer(layer)
-        factor = None if scale is None else parse_rational(scale, "scale")
-        loaded = load(data, samples=samples, start=start, scale=factor)
-        Instance(network, loaded)
-        model.check_samples(loaded)
-        loaded = model.aligned(loaded)
-        notes = list(model.notes)
-        if weights is not None:
-            chosen = Weights.from_file(network, weights)
-        elif model.weights is not None:
-            chosen = model.weights
-            notes += [*model.weight_notes, difference_note(model, loaded)]
-        else:
-            chosen = Weights.from_seed(network, seed, bits, distribution)
-        return Instance(network, loaded, chosen), notes
+__all__ = ["require_apart", "require_writable", "write_certificate_file"]
 
 
 def require_writable(path: Path, what: str, *inputs: Path | str | None) -> None:

@@ -11,8 +11,9 @@ from typing import Annotated
 
 import typer
 
-from exactcnn.cli_input import require_writable
-from exactcnn.cli_output import working
+from exactcnn.cli.files import require_writable
+from exactcnn.cli.options import AsJson, DataFile, MaxSeconds
+from exactcnn.cli.output import working
 
 __all__ = ["report"]
 
@@ -32,16 +33,12 @@ def report(
         str | None,
         typer.Option("--format", help="html, markdown or pdf. Default: by the name of the file to write."),
     ] = None,
-    data: Annotated[
-        str | None, typer.Option(help="Where the data file lies, if a certificate refers to one.")
-    ] = None,
+    data: DataFile = None,
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Ask the checker, or mark all as not checked.")
     ] = True,
-    max_seconds: Annotated[
-        int | None, typer.Option(min=1, help="Limit of processor time for checking each certificate.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+    max_seconds: MaxSeconds = None,
+    as_json: AsJson = False,
 ) -> None:
     """Make one self-contained page of certificates and the checker's verdicts.
 

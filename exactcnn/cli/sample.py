@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from exactcnn.cli_input import require_apart
-from exactcnn.cli_output import resumable, working
-
-if TYPE_CHECKING:
-    pass
+from exactcnn.cli.files import require_apart
+from exactcnn.cli.options import AsJson, Data, Scale, Start
+from exactcnn.cli.output import resumable, working
 
 __all__ = ["sample"]
 
@@ -29,16 +27,12 @@ def sample(
             "embedded digits network."
         ),
     ] = None,
-    data: Annotated[
-        str, typer.Option(help="'digits', or a file: .npz, .csv, .json, or IDX (MNIST; .gz allowed).")
-    ] = "digits",
+    data: Data = "digits",
     samples: Annotated[
         int | None, typer.Option(help="N, the samples used. Default: 16, or all where there are fewer.")
     ] = None,
-    start: Annotated[int, typer.Option(help="First sample used, counted from 0.")] = 0,
-    scale: Annotated[
-        str | None, typer.Option(help="Multiply all data by this exact rational, e.g. 1/255.")
-    ] = None,
+    start: Start = 0,
+    scale: Scale = None,
     layer: Annotated[int, typer.Option(help="Layer k, whose features F_k are looked at.")] = 1,
     draws: Annotated[int, typer.Option(help="Random weights in each cell.")] = 100,
     seed: Annotated[int, typer.Option(help="Seed of the first draw; the others follow it.")] = 0,
@@ -65,7 +59,7 @@ def sample(
     force: Annotated[
         bool, typer.Option("--force", help="Replace the finished table of an earlier campaign.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Draw random weights and report the exact rank distribution of F_k.
 
@@ -80,10 +74,7 @@ def sample(
 
     Exit codes: 0 the campaign is complete, 2 bad input, 130 interrupted.
     """
-    from exactcnn.api import default_network
-    from exactcnn.arithmetic.texts import parse_rational
-    from exactcnn.data import load
-    from exactcnn.interop import read_model
+    from exactcnn.resolve import model_of, samples_of
     from exactcnn.sampling import Campaign, run_campaign
     from exactcnn.sampling.cells import parse_sweep
 
@@ -93,10 +84,9 @@ def sample(
     require_apart(output, "output", spec, data)
     _require_unused(output, resume=resume, force=force)
     with working("reading"):
-        factor = None if scale is None else parse_rational(scale, "scale")
         campaign = Campaign(
-            default_network() if spec is None else read_model(spec).network,
-            load(data, start=start, scale=factor),
+            model_of(spec).network,
+            samples_of(data, start=start, scale=scale),
             layer=layer,
             draws=draws,
             seed=seed,

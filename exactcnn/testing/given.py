@@ -1,25 +1,21 @@
 """Floor 6: what the arguments of ``exactcnn.testing`` mean: networks, data and weights in every form people have them.
 
-Conventions.  PyTorch is never imported: whoever has a module or a tensor has imported it.  Imports are inside
-the functions, since pytest loads ``exactcnn.testing`` wherever exactcnn is installed.
+Imports are inside the functions, since pytest loads ``exactcnn.testing`` wherever exactcnn is installed.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from exactcnn.errors import MisuseError
 
 if TYPE_CHECKING:
     from exactcnn.api import Result
-    from exactcnn.data.samples import Samples
     from exactcnn.interop import Model
 
-__all__ = ["Options", "is_net", "model_of", "rank_of", "samples_of", "seeding", "speaks_of"]
+__all__ = ["Options", "rank_of", "speaks_of"]
 
 
 class Options(TypedDict, total=False):
@@ -41,69 +37,6 @@ class Options(TypedDict, total=False):
     input_shape: Sequence[int]
 
 
-def seeding(options: Options) -> dict[str, Any]:
-    given: dict[str, Any] = {**options}
-    return {name: given[name] for name in ("seed", "bits", "distribution") if name in given}
-
-
-def samples_of(data: Any, options: Options) -> Samples:
-    from exactcnn.api import samples
-    from exactcnn.arithmetic.texts import parse_rational
-    from exactcnn.data import load
-
-    targets = options.get("targets")
-    if data is None or isinstance(data, (str, Path)):
-        if targets is not None:
-            raise MisuseError("targets", "targets in the data file", "targets beside a file")
-        loaded = load("digits" if data is None else data)
-    else:
-        loaded = samples(array_of(data), None if targets is None else array_of(targets))
-    loaded = loaded.take(options.get("samples"))
-    return loaded.scaled(parse_rational(options["scale"], "scale")) if "scale" in options else loaded
-
-
-def array_of(values: Any) -> Any:
-    """A PyTorch tensor as the NumPy array of the same numbers; everything else as it is."""
-    torch = sys.modules.get("torch")
-    if torch is None or not isinstance(values, torch.Tensor):
-        return values
-    values = values.detach().cpu()
-    return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
-
-
-def is_net(value: Any) -> bool:
-    from exactcnn.interop import Model
-    from exactcnn.network.network import Network
-
-    return isinstance(value, (str, Path, dict, Network, Model)) or is_module(value)
-
-
-def is_module(value: Any) -> bool:
-    torch = sys.modules.get("torch")  # whoever has a module has imported torch
-    return torch is not None and isinstance(value, torch.nn.Module)
-
-
-def model_of(net: Any, input_shape: Sequence[int] | None, samples: Samples | None = None) -> Model:
-    from exactcnn.interop import Model, from_torch, read_model
-    from exactcnn.network.network import Network
-
-    if is_module(net):
-        shape = input_shape if input_shape is not None or samples is None else samples.sample_shape
-        if shape is None:
-            raise MisuseError("input_shape", "the shape of one sample, such as (1, 28, 28)", "none")
-        return from_torch(net, shape)
-    if isinstance(net, (str, Path)):
-        return read_model(net)
-    if isinstance(net, dict):
-        net = Network.from_dict(net)
-    if isinstance(net, Network):
-        return Model(net)
-    if isinstance(net, Model):
-        return net
-    expected = "the path of a spec or ONNX file, a Network, a Model or a PyTorch module"
-    raise MisuseError("net", expected, type(net).__name__)
-
-
 def rank_of(matrix: Any) -> Result:
     """rank of the matrix, as that of the features of a layer that passes every value on."""
     from exactcnn.api import verify
@@ -112,6 +45,7 @@ def rank_of(matrix: Any) -> Result:
     from exactcnn.linalg.rank import integer_matrix
     from exactcnn.network.network import Network
     from exactcnn.network.weights import LayerWeights, Weights
+    from exactcnn.resolve import array_of
 
     A = integer_matrix(array_of(matrix))
     if 0 in A.shape:

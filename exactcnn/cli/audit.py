@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from exactcnn.cli_output import working
+from exactcnn.cli.options import AsJson
+from exactcnn.cli.output import working
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,7 +36,7 @@ def audit(
     layers: Annotated[
         bool, typer.Option("--layers", help="Show every layer, with Assumption 2.4 for each.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare the paper's Table 1 and Figure 1 with exact layer widths.
 
