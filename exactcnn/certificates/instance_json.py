@@ -131,9 +131,9 @@ def denominator_of(instance: Instance, k: int) -> int:
             D = lcm(over[0] * D, over[1])
         elif layer.kind != "maxpool":
             D *= layer.mixture.denominator
-        if layer.activation is not None and layer.activation.name == "square":
+        if layer.activation is not None and layer.activation.degree == 2:
             return D * D
-        if layer.activation is not None and layer.activation.name == "leaky_relu":
+        if layer.activation is not None and layer.activation.slope_below:
             return D * dict(layer.activation.parameters)["slope"].denominator
         return D
 

@@ -253,7 +253,7 @@ def fixed_point_places(instance: Instance, k: int, proof: VerifiedInverse) -> in
             slope = 2**10
         for value in () if layer.activation is None else dict(layer.activation.parameters).values():
             slope = max(slope, ceil(value) + ceil(1 / value))
-        if layer.activation is not None and layer.activation.name == "square":
+        if layer.activation is not None and layer.activation.degree == 2:
             slope = 2**20
         error = slope * (total * error + 2) + 8 * slope
     magnitude = sum(proof.row_sum().as_integer_ratio())

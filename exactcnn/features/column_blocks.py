@@ -90,7 +90,7 @@ class ColumnBlocks:
         p = self.prime
         if self.table is not None:
             _look_up(G, self.modulus, self.table, out)
-        elif self.layer.activation.name == "square":
+        elif self.layer.activation.degree == 2:
             _centred_squares(G, p, self.scale, out)
         else:
             _centred_pieces(G, p, self.scale, self.scale_below, out)
@@ -98,8 +98,8 @@ class ColumnBlocks:
     def _prepare(self) -> bool:
         """The layer below, the weights and the bias as floats; False where only the dense route will do."""
         features, k, p = self.features, self.features.k, self.prime
-        name, exponential = self.layer.activation.name, features.domain == "exponential"
-        if name not in ("sigmoid", "tanh", "gaussian", "identity", "relu", "leaky_relu", "square"):
+        entry, exponential = self.layer.activation.builtin, features.domain == "exponential"
+        if entry is None or (exponential and not entry.exponents_only):
             return False
         slope = slope_below(self.layer)
         self.modulus = p - 1 if exponential else p
@@ -120,7 +120,7 @@ class ColumnBlocks:
             return True
         whole = (
             denominator**2
-            if name == "square"
+            if self.layer.activation.degree == 2
             else denominator * (slope.denominator if slope is not None else 1)
         )
         if whole % p == 0:

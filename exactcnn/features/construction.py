@@ -27,8 +27,7 @@ __all__ = ["construct_weights"]
 
 _FILTER_BITS = 3
 _OFFSET_BITS = 8
-_STEEPNESS = {"relu": 1, "sigmoid": 1, "gaussian": 1, "silu": 1}
-_OTHER_STEEPNESS = 4
+_STEEPNESS = 4  # for custom activations
 
 
 def construct_weights(instance: Instance, k: int, seed: int = 0) -> Weights | None:
@@ -66,7 +65,8 @@ def construct_weights(instance: Instance, k: int, seed: int = 0) -> Weights | No
     A = directions(last, seed, peeled.bits)
     where = np.minimum(last.patches.indices, last.patches.neurons)
     padded = np.concatenate([values, np.zeros((values.shape[0], 1), dtype=values.dtype)], axis=1)
-    steepness = _STEEPNESS.get(last.activation.name, _OTHER_STEEPNESS)
+    entry = last.activation.builtin
+    steepness = _STEEPNESS if entry is None else entry.steepness
     biases = np.zeros(last.width, dtype=object)
     for sample, unit in zip(peeled.order, peeled.units, strict=True):
         p, t = divmod(unit, last.filters)

@@ -10,11 +10,9 @@ of layer j lie in [-M_j, M_j] with M_j = reach(sigma_j, l_j M_{j-1} + 1).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
-from math import ceil
 
+from exactcnn.activations import Activation
 from exactcnn.features.instance import Instance
-from exactcnn.network.activations import Activation
 
 __all__ = ["DeadLayer", "find_dead_layer", "reach"]
 
@@ -30,22 +28,10 @@ class DeadLayer:
 
 def reach(activation: Activation, magnitude: int) -> int | None:
     """An integer M with |sigma(t)| <= M for all |t| <= magnitude; None for custom activations."""
-    parameters = dict(activation.parameters)
-    alpha = parameters.get("alpha", Fraction(1))
-    name = activation.name
-    if name in ("relu", "leaky_relu", "identity", "silu", "gelu"):
-        return magnitude  # |sigma(t)| <= |t|
-    if name == "square":
-        return magnitude**2
-    if name in ("sigmoid", "tanh", "gaussian", "sigmoid2"):
-        return 1
-    if name == "arctan":
-        return 2
-    if name == "elu":
-        return max(magnitude, ceil(alpha))
-    if name == "softplus":
-        return magnitude + ceil(1 / alpha)  # max(t, 0) + ln(1 + e^-|alpha t|)/alpha
-    return None
+    entry = activation.builtin
+    return (
+        None if entry is None or entry.bound is None else entry.bound(magnitude, dict(activation.parameters))
+    )
 
 
 def find_dead_layer(instance: Instance, k: int) -> DeadLayer | None:
@@ -55,7 +41,7 @@ def find_dead_layer(instance: Instance, k: int) -> DeadLayer | None:
     for layer in instance.network.layers[:k]:
         if layer.activation is None:
             continue  # a maximum is one of its arguments
-        if layer.activation.name == "relu" and layer.bias != "none":
+        if layer.activation.slope_below == 0 and layer.bias != "none":
             return DeadLayer(layer.index, layer.patch_size * magnitude + 1, 0 if layer.index == k else 1)
         reached = reach(layer.activation, layer.patch_size * magnitude + 1)
         if reached is None:

@@ -1,11 +1,7 @@
 """Floor 3: F_k in float64 enclosures, for sizes where nothing exact or in balls is affordable.
 
-All bounds are those of ``arithmetic.enclosures``, ``arithmetic.exponentials`` and
-``arithmetic.elementary``; no tolerance enters.
-
-Activations: relu and leaky relu are 1-Lipschitz (on a ball that lies on one side the function is
-linear), the maximum of a pool moves by at most the largest radius in it, the other built-in ones
-have their own enclosures.  A user's expression is not known here: UndecidedError.
+All bounds are those of ``arithmetic.enclosures`` and ``activations.floats``; no tolerance enters.  The maximum of
+a pool moves by at most the largest radius in it.  A user's expression is not known here: UndecidedError.
 
 Samples do not meet before the wide layer, so they pass through all layers in blocks, and only
 what is asked for is ever held.
@@ -14,14 +10,11 @@ what is asked for is ever held.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 
 import numpy as np
 
-from exactcnn.arithmetic import enclosures
-from exactcnn.arithmetic.elementary import ELEMENTARY, elementary_feature
+from exactcnn.activations.floats import enclosed, require_enclosed
 from exactcnn.arithmetic.enclosures import Enclosure, affine, enclose
-from exactcnn.arithmetic.exponentials import EXPONENTIALS, exponential_feature
 from exactcnn.errors import UndecidedError
 from exactcnn.features.forward import mixed_enclosure
 from exactcnn.features.instance import Instance
@@ -32,7 +25,6 @@ __all__ = ["feature_blocks", "feature_enclosure", "spread_positions"]
 
 _BLOCK_ENTRIES = 4_000_000
 _MOST_ENTRIES = 100_000_000
-_CACHED = 1 << 15
 _GOLDEN = 0.6180339887
 
 
@@ -69,7 +61,7 @@ def feature_blocks(
     entries = {}
     for layer in layers:
         if layer.activation is not None:
-            _require_known(layer)
+            require_enclosed(layer.activation, f"layer {layer.index}")
         if layer.affine:
             entries[layer.index] = _weights(layer, instance, positions if layer.index == k else None)
 
@@ -78,8 +70,10 @@ def feature_blocks(
         if layer.kind == "maxpool":
             return _pooled(layer, sources[0], chosen)
         if layer.affine:
-            return _activated(layer, _affine(layer, entries[layer.index], sources[0], chosen))
-        return _activated(layer, mixed_enclosure(layer, sources))
+            G = _affine(layer, entries[layer.index], sources[0], chosen)
+        else:
+            G = mixed_enclosure(layer, sources)
+        return G if layer.activation is None else enclosed(layer.activation, G)
 
     busiest = max(layer.patch_count * layer.patch_size + layer.width for layer in layers)
     step = max(1, _BLOCK_ENTRIES // busiest)
@@ -87,19 +81,6 @@ def feature_blocks(
         report(f"enclosures of F_{k}", start, instance.N)
         rows = slice(start, min(start + step, instance.N))
         yield rows, instance.network.carry(k, enclose(x.numerators[rows], x.denominator), passed)
-
-
-def _require_known(layer: Layer) -> None:
-    activation = layer.activation
-    assert activation is not None
-    known = ("identity", "square", "relu", "leaky_relu", *EXPONENTIALS, *ELEMENTARY)
-    if activation.name not in known:
-        raise UndecidedError(
-            f"layer {layer.index} has activation {activation}, which float64 does not enclose"
-        )
-    alpha = dict(activation.parameters).get("alpha", Fraction(1))
-    if not Fraction(1, 2**100) < alpha < 2**100:
-        raise UndecidedError(f"layer {layer.index} has an alpha out of the range of the float64 enclosures")
 
 
 def _weights(layer: Layer, instance: Instance, positions: np.ndarray | None) -> tuple[Enclosure, Enclosure]:
@@ -124,40 +105,6 @@ def _affine(
     G = affine(gathered, *weights)
     rows = below.mid.shape[0]
     return Enclosure(G.mid.reshape(rows, -1), G.rad.reshape(rows, -1))
-
-
-def _activated(layer: Layer, G: Enclosure) -> Enclosure:
-    activation = layer.activation
-    if activation is None or activation.name == "identity":
-        return G
-    parameters = dict(activation.parameters)
-    if activation.name == "square":
-        return enclosures.square(G)
-    if activation.name in ("relu", "leaky_relu"):
-        return _rectified(G, parameters.get("slope", Fraction(0)))
-    alpha = parameters.get("alpha", Fraction(1))
-    function = exponential_feature if activation.name in EXPONENTIALS else elementary_feature
-    G = Enclosure(np.ascontiguousarray(G.mid), np.ascontiguousarray(G.rad))
-    result = Enclosure(
-        np.empty(G.mid.shape), np.empty(G.mid.shape)
-    )  # in rows, so that flat parts of it are no copies
-    flat = [array.reshape(-1) for array in (G.mid, G.rad, result.mid, result.rad)]
-    for start in range(0, flat[0].size, _CACHED):  # some forty passes: in cache
-        part = slice(start, start + _CACHED)
-        found = function(activation.name, Enclosure(flat[0][part], flat[1][part]), alpha)
-        flat[2][part], flat[3][part] = found.mid, found.rad
-    return result
-
-
-def _rectified(G: Enclosure, slope: Fraction) -> Enclosure:
-    below = enclosures.scaled(G, slope)
-    active = G.mid >= 0
-    # Across the kink the chord has slope at most 1: the float on its own side, with the larger radius.
-    crossing = ~(G.positive() | G.negative())
-    rad = np.where(active, G.rad, below.rad)
-    rad = np.where(crossing, np.maximum(G.rad, below.rad), rad)
-    rad = np.where(crossing, (rad + G.rad) * (1 + 2.0**-50), rad)
-    return Enclosure(np.where(active, G.mid, below.mid), rad)
 
 
 def _pooled(layer: Layer, below: Enclosure, positions: np.ndarray | None) -> Enclosure:

@@ -51,12 +51,7 @@ class Pattern:
 
 def slope_below(layer: Layer) -> Fraction | None:
     """sigma(t) = slope * t for t < 0 and t for t >= 0; None if sigma is not of that kind."""
-    assert layer.activation is not None
-    if layer.activation.name == "relu":
-        return Fraction(0)
-    if layer.activation.name == "leaky_relu":
-        return dict(layer.activation.parameters)["slope"]
-    return None
+    return None if layer.activation is None else layer.activation.slope_below
 
 
 def require_rational(layer: Layer) -> None:
@@ -122,7 +117,7 @@ def _activate_exact(layer: Layer, G: LayerValues, pattern: Pattern | None) -> La
     slope = slope_below(layer)
     if slope is None:
         assert layer.activation is not None
-        if layer.activation.name == "identity":
+        if layer.activation.degree == 1:
             return G
         squared = G.numerators.astype(object) ** 2  # square
         return LayerValues(narrow(squared), G.denominator**2)
@@ -218,7 +213,7 @@ def decide_pattern(instance: Instance, k: int) -> Pattern:
         slope = slope_below(layer)
         if slope is None:
             require_rational(layer)
-            return G if layer.activation.name == "identity" else enclosures.square(G)
+            return G if layer.activation.degree == 1 else enclosures.square(G)
         active = G.positive()
         open_samples |= ~(active | G.negative()).all(axis=1)
         pattern.active[layer.index] = active
@@ -308,7 +303,7 @@ def residue_values(
             active = pattern.active[layer.index]
             factors = np.where(active, slope.denominator % modulus, slope.numerator % modulus)
             return LayerValues(G.numerators * factors % modulus, G.denominator * slope.denominator)
-        if layer.activation.name == "square":
+        if layer.activation.degree == 2:
             return LayerValues(G.numerators * G.numerators % modulus, G.denominator**2)
         return G
 

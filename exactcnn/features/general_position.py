@@ -24,9 +24,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from exactcnn.activations import Activation, decide_assumption_3_2
 from exactcnn.features.collisions import shared_position
 from exactcnn.features.instance import Instance
-from exactcnn.network.activations import Activation, decide_assumption_3_2
 
 __all__ = ["GeneralPosition", "general_position", "own_bias", "peelable"]
 

@@ -16,6 +16,7 @@ from math import gcd, lcm
 
 import numpy as np
 
+from exactcnn.activations.entry import Exponents
 from exactcnn.arithmetic import modular
 from exactcnn.arithmetic.integers import largest
 from exactcnn.errors import MalformedError, UndecidedError
@@ -30,7 +31,7 @@ from exactcnn.features.forward import (
 from exactcnn.features.instance import Instance
 from exactcnn.network.layers import Layer
 
-__all__ = ["FeatureMatrix", "Substitution", "sigmoid_image"]
+__all__ = ["FeatureMatrix", "Substitution"]
 
 # Entries of F_k held at once; 8 bytes each, a handful of copies.
 _LARGEST_MATRIX = 150_000_000
@@ -48,21 +49,11 @@ class Substitution:
     root: int
 
 
-def sigmoid_image(name: str, n: np.ndarray, prime: int, root: int) -> np.ndarray:
-    """The image of sigmoid(n/D) or tanh(n/D) = 2 sigmoid(2n/D) - 1, u = e^(1/D) going to ``root``.
-
-    Raises UndecidedError at a pole.
-    """
-    image = modular.logistic(root, 2 * n if name == "tanh" else n, prime)
-    if image is None:
-        raise UndecidedError(f"u -> {root} meets a pole in GF({prime})")
-    return (2 * image - 1) % prime if name == "tanh" else image
-
-
 def _after(layer: Layer, bits: int) -> int:
     """Bits of numerators, or of denominators, after the layer's activation."""
-    name = None if layer.activation is None else layer.activation.name
-    return 2 * bits if name == "square" else bits + 64 if name == "leaky_relu" else bits
+    if layer.activation is None or layer.activation.degree is None:
+        return bits
+    return layer.activation.degree * bits + (64 if layer.activation.slope_below else 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,24 +178,15 @@ class FeatureMatrix:
         return self.images(exponents.numerators, D, prime, root), Substitution(D, root)
 
     def images(self, n: np.ndarray, D: int, prime: int, root: int) -> np.ndarray:
-        """The table of FORMAT.md 5.2, entry by entry; n is known mod prime - 1 (silu, elu: F_k's own n)."""
+        """The table of FORMAT.md 5.2, entry by entry; n is known mod prime - 1."""
         activation = self.instance.network.layer(self.k).activation
         assert activation is not None
-        name = activation.name
-        if name in ("sigmoid", "tanh"):
-            return sigmoid_image(name, n, prime, root)
-        if name == "gaussian":
-            square = n * n % (prime - 1)
-            return modular.powers(root, -square, prime)
-        # silu and elu also need n itself, not only n mod p - 1.
-        whole = self.exact
-        t = modular.residues(whole.numerators, prime) * pow(whole.denominator, -1, prime) % prime
-        if name == "silu":
-            image: np.ndarray = t * sigmoid_image("sigmoid", n, prime, root) % prime
-            return image
-        alpha = dict(activation.parameters)["alpha"]
-        if alpha.denominator % prime == 0:
-            raise UndecidedError(f"{prime} divides the denominator of alpha")
-        factor = alpha.numerator * pow(alpha.denominator, -1, prime) % prime
-        decayed = (modular.powers(root, n, prime) - 1) * factor % prime
-        return np.where(whole.numerators >= 0, t, decayed)
+        assert activation.builtin is not None
+        assert activation.builtin.image is not None
+
+        def whole() -> tuple[np.ndarray, np.ndarray]:
+            exact = self.exact
+            inverse = pow(exact.denominator, -1, prime)
+            return exact.numerators, modular.residues(exact.numerators, prime) * inverse % prime
+
+        return activation.builtin.image(Exponents(n, prime, root, whole), dict(activation.parameters))

@@ -34,18 +34,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from exactcnn.activations.entry import Builtin, Exponents
 from exactcnn.arithmetic import modular
 from exactcnn.arithmetic.integers import narrow
 from exactcnn.arithmetic.streams import symmetric_odd_numerators
 from exactcnn.errors import UndecidedError
 from exactcnn.features.instance import Instance
-from exactcnn.features.matrix import sigmoid_image
 from exactcnn.network.layers import Layer
 
-__all__ = ["KEY_MODULI", "NESTED_ACTIVATIONS", "NestedFeatures", "mix"]
+__all__ = ["KEY_MODULI", "NestedFeatures", "mix"]
 
 KEY_MODULI = (2147483647, 2147483629)
-NESTED_ACTIVATIONS = ("sigmoid", "tanh", "softplus")
 
 
 def mix(keys: np.ndarray, salt: int) -> np.ndarray:
@@ -71,7 +70,11 @@ class NestedFeatures:
 
     def __post_init__(self) -> None:
         for layer in self.instance.network.layers[: self.k]:
-            if layer.activation is None or layer.activation.name not in NESTED_ACTIVATIONS:
+            if (
+                layer.activation is None
+                or layer.activation.builtin is None
+                or not layer.activation.builtin.nested
+            ):
                 what = "max-pooling" if layer.activation is None else str(layer.activation)
                 raise UndecidedError(
                     f"layer {layer.index} is {what}, which nested specialisation does not cover"
@@ -102,22 +105,25 @@ class NestedFeatures:
         exponents = modular.residues(x, order)
         for layer in network.layers[: self.k]:
             assert layer.activation is not None
+            assert layer.activation.builtin is not None
             c1, c2 = (
                 self._combinations(layer, values, M, 1) for values, M in zip(keyed, KEY_MODULI, strict=True)
             )
-            name = layer.activation.name
-            key, sign = self._canonical(c1, c2, name, layer)
+            entry = layer.activation.builtin
+            key, sign = self._canonical(c1, c2, entry, layer)
             if layer.index == self.k:
-                if name == "softplus":
+                if entry.image is None:
                     return (mix(key, 0) % np.uint64(prime)).astype(np.int64)
                 m = self._combinations(layer, exponents, order, 1)
-                return sigmoid_image(name, m, prime, root)
-            keyed = [self._values(key, sign, name, M, salt) for salt, M in enumerate(KEY_MODULI, start=1)]
-            exponents = self._values(key, sign, name, order, 3)
+                return entry.image(Exponents(m, prime, root), {})
+            keyed = [self._values(key, sign, entry, M, salt) for salt, M in enumerate(KEY_MODULI, start=1)]
+            exponents = self._values(key, sign, entry, order, 3)
         raise AssertionError("unreachable: k is one of the layers")
 
     @staticmethod
-    def _canonical(c1: np.ndarray, c2: np.ndarray, name: str, layer: Layer) -> tuple[np.ndarray, np.ndarray]:
+    def _canonical(
+        c1: np.ndarray, c2: np.ndarray, entry: Builtin, layer: Layer
+    ) -> tuple[np.ndarray, np.ndarray]:
         """(key up to sign as uint64, sign in {-1, 0, 1}); softplus refuses opposites and zero."""
         M1, M2 = KEY_MODULI
         negative = (c1 > M1 // 2) | ((c1 == 0) & (c2 > M2 // 2))
@@ -125,21 +131,23 @@ class NestedFeatures:
         sign[(c1 == 0) & (c2 == 0)] = 0
         a, b = np.where(negative, (M1 - c1) % M1, c1), np.where(negative, (M2 - c2) % M2, c2)
         key = (a.astype(np.uint64) << np.uint64(32)) | b.astype(np.uint64)
-        if name == "softplus":
+        if entry.reflected is None:
             distinct, inverse = np.unique(key.ravel(), return_inverse=True)
             flags = np.zeros((distinct.size, 2), dtype=bool)
             flags[inverse.ravel(), (sign.ravel() < 0).astype(np.int64)] = True
             if (sign == 0).any() or flags.all(axis=1).any():
-                raise UndecidedError(f"softplus layer {layer.index} meets opposite or zero pre-activations")
+                raise UndecidedError(
+                    f"{entry.name} layer {layer.index} meets opposite or zero pre-activations"
+                )
         return key, sign
 
     @staticmethod
-    def _values(key: np.ndarray, sign: np.ndarray, name: str, modulus: int, salt: int) -> np.ndarray:
-        """The residues of the activations: a hash of the key, with sigma(-c) = 1 - sigma(c)."""
+    def _values(key: np.ndarray, sign: np.ndarray, entry: Builtin, modulus: int, salt: int) -> np.ndarray:
+        """The residues of the activations: a hash of the key, with sigma(c) + sigma(-c) as the entry says."""
         free = (mix(key, salt) % np.uint64(modulus)).astype(np.int64)
-        if name == "softplus":
+        if entry.reflected is None:
             return free
-        if name == "tanh":
+        if entry.reflected == 0:
             return sign * free % modulus
         half = pow(2, -1, modulus)
         opposite = (1 - free) % modulus

@@ -17,29 +17,10 @@ from exactcnn.features.minors import FeatureMinor
 from exactcnn.linalg.evidence import Kernel, KernelVector
 from exactcnn.linalg.kernels import modular_kernel_candidates, rational_kernel
 
-__all__ = ["feature_kernel", "formal_feature", "relation_holds"]
+__all__ = ["feature_kernel", "relation_holds"]
 
 # Entries of exact F_k beyond this are not turned into Python integers for a kernel.
 _LARGEST_KERNEL_MATRIX = 20_000_000
-
-
-def formal_feature(name: str, n: int, D: int, alpha: Fraction) -> tuple[Fraction, int, Fraction]:
-    """sigma(n/D) = constant + coefficient * S_key, as (constant, key, coefficient)."""
-    m = abs(n)
-    if name == "sigmoid":
-        if n == 0:
-            return Fraction(1, 2), 0, Fraction(0)
-        return (Fraction(0), m, Fraction(1)) if n > 0 else (Fraction(1), m, Fraction(-1))
-    if name == "tanh":
-        return Fraction(0), m, Fraction((n > 0) - (n < 0))
-    if name == "silu":
-        slope = Fraction(m, D)
-        return (Fraction(0), m, slope) if n >= 0 else (-slope, m, slope)
-    if name == "elu":
-        return (Fraction(n, D), 0, Fraction(0)) if n >= 0 else (-alpha, n, alpha)
-    if name == "gaussian":
-        return Fraction(0), m, Fraction(1)
-    raise UndecidedError(f"activation {name} has no formal features")
 
 
 def relation_holds(features: FeatureMatrix, vector: KernelVector, side: str) -> bool:
@@ -47,14 +28,16 @@ def relation_holds(features: FeatureMatrix, vector: KernelVector, side: str) -> 
     activation = features.instance.network.layer(features.k).activation
     assert activation is not None
     values = features.exact
-    alpha = dict(activation.parameters).get("alpha", Fraction(1)) if activation.parameters else Fraction(1)
+    if activation.builtin is None or activation.builtin.formal is None:
+        raise UndecidedError(f"activation {activation} has no formal features")
+    formal, parameters = activation.builtin.formal, dict(activation.parameters)
     numerators = values.numerators if side == "left" else values.numerators.T
     support = [(c, numerators[index].tolist()) for index, c in vector.entries]
     for column in range(numerators.shape[1]):
         constant = Fraction(0)
         symbols: dict[int, Fraction] = defaultdict(Fraction)
         for c, row in support:
-            fixed, key, coefficient = formal_feature(activation.name, row[column], values.denominator, alpha)
+            fixed, key, coefficient = formal(row[column], values.denominator, parameters)
             constant += c * fixed
             symbols[key] += c * coefficient
         if constant or any(symbols.values()):

@@ -22,9 +22,8 @@ from exactcnn.features.peeling import Peeling, directions
 from exactcnn.linalg.modular_rank import rank_mod_p
 from exactcnn.network.layers import Layer
 
-__all__ = ["CORE_ACTIVATIONS", "TriangularWitness", "limit_column", "triangular_witness"]
+__all__ = ["TriangularWitness", "limit_column", "triangular_witness"]
 
-CORE_ACTIVATIONS = ("sigmoid", "softplus", "silu", "gelu")
 _MOST_COLUMNS = 6000
 _LARGEST_CORE = 4000
 
@@ -66,9 +65,14 @@ def _projections(layer: Layer, values: np.ndarray, peeled: Peeling | TriangularW
     return exact_matmul(narrow(values[:, layer.patches.indices[p][real]]), A[real])
 
 
+def _far(layer: Layer) -> str | None:
+    entry = None if layer.activation is None else layer.activation.builtin
+    return None if entry is None else entry.far
+
+
 def limit_column(layer: Layer, z: np.ndarray, threshold: int) -> np.ndarray:
     """The limit of a unit's column, as integers."""
-    if layer.activation is not None and layer.activation.name == "sigmoid":
+    if _far(layer) == "step":
         step: np.ndarray = (z >= threshold).astype(np.int64)
         return step
     ramp: np.ndarray = np.maximum(z - threshold, 0)
@@ -88,7 +92,7 @@ def triangular_witness(layer: Layer, values: np.ndarray, peeled: Peeling) -> Tri
         return TriangularWitness(
             peeled.order, peeled.units, (), default_primes(1)[0], peeled.seed, peeled.bits, peeled.shared
         )
-    if not left <= _LARGEST_CORE or layer.activation.name not in CORE_ACTIVATIONS:
+    if not left <= _LARGEST_CORE or _far(layer) is None:
         return None
     back = 0
     while left + back <= min(_LARGEST_CORE, left + len(peeled.order)):

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from exactcnn.activations import Activation
 from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.errors import MalformedError
-from exactcnn.network.activations import Activation
 from exactcnn.network.geometry import State, check_padding
 from exactcnn.network.layers import Layer, Window
 from exactcnn.network.network import Network, input_state

@@ -22,13 +22,13 @@ from typing import Any
 
 import numpy as np
 
+from exactcnn.activations import Activation
 from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.errors import MalformedError
 from exactcnn.interop.affine import AffineChain
 from exactcnn.interop.chain import Flow
 from exactcnn.interop.exact_arrays import plus, times
 from exactcnn.interop.rounding import nearest_scale
-from exactcnn.network.activations import Activation
 from exactcnn.network.layers import Window
 
 __all__ = ["Lowering"]

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from exactcnn.activations import Activation
 from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.errors import MalformedError, MisuseError
 from exactcnn.interop.extras import optional
-from exactcnn.network.activations import Activation
 from exactcnn.network.layers import Layer, Window
 from exactcnn.network.network import Network
 from exactcnn.network.weights import LayerWeights, Weights

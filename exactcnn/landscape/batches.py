@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from exactcnn.activations import Activation
+from exactcnn.activations.floats import enclosed
 from exactcnn.arithmetic.enclosures import Enclosure
-from exactcnn.arithmetic.exponentials import exponential_feature
 from exactcnn.errors import UndecidedError
 from exactcnn.landscape.domains import Jet
-from exactcnn.network.activations import Activation
 
 __all__ = ["BoxDomain", "Boxes", "FloatDomain", "Floats"]
 
@@ -202,7 +202,7 @@ def _monotone(name: str, t: Boxes, *, falling: bool = False) -> Boxes:
     ends = []
     for side in (t.lo, t.hi):
         point = np.atleast_1d(np.asarray(side, dtype=np.float64))
-        at = exponential_feature(name, Enclosure(point, np.zeros_like(point)))
+        at = enclosed(Activation(name), Enclosure(point, np.zeros_like(point)))
         with np.errstate(all="ignore"):
             ends.append(_outward(at.mid - at.rad, at.mid + at.rad))
     first, last = (ends[1], ends[0]) if falling else (ends[0], ends[1])

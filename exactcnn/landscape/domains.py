@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
 
+from exactcnn.activations import Activation
 from exactcnn.errors import UndecidedError
-from exactcnn.network.activations import Activation
 
 __all__ = ["BallDomain", "ComplexBallDomain", "Domain", "ExactDomain", "LnTwo", "ln_two"]
 

@@ -27,15 +27,15 @@ from typing import Any
 
 import numpy as np
 
+from exactcnn.activations import Activation
+from exactcnn.activations.balls import ball_of_fraction
+from exactcnn.activations.expressions import parse_expression
+from exactcnn.activations.slopes import slope_of_expression
 from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.errors import UndecidedError
 from exactcnn.features.balls import feature_balls
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.interpolation import target_matrix
-from exactcnn.network.activations import Activation
-from exactcnn.network.activations.balls import ball_of_fraction, builtin_ball
-from exactcnn.network.activations.expressions import parse_expression
-from exactcnn.network.activations.slopes import slope_of_expression
 from exactcnn.network.lifting import lift
 
 __all__ = ["GradientBounds", "extreme_singular_values", "gradient_bounds", "slope_ball"]
@@ -87,16 +87,16 @@ def slope_ball(activation: Activation, t: Any) -> Any:
     if name == "square":
         return 2 * t
     if name in ("sigmoid", "silu"):
-        s = builtin_ball("sigmoid", {}, t)
-        falling = builtin_ball("sigmoid", {}, -t)  # 1 - s without cancellation
+        s = Activation("sigmoid").ball(t)
+        falling = Activation("sigmoid").ball(-t)  # 1 - s without cancellation
         return s * falling if name == "sigmoid" else s + t * s * falling
     if name == "sigmoid2":
         log = arb(2).log()
-        return log * builtin_ball("sigmoid", {}, t * log) * builtin_ball("sigmoid", {}, -t * log)
+        return log * Activation("sigmoid").ball(t * log) * Activation("sigmoid").ball(-t * log)
     if name == "tanh":
-        return 4 * builtin_ball("sigmoid", {}, 2 * t) * builtin_ball("sigmoid", {}, -2 * t)
+        return 4 * Activation("sigmoid").ball(2 * t) * Activation("sigmoid").ball(-2 * t)
     if name == "softplus":
-        return builtin_ball("sigmoid", {}, parameters["alpha"] * t)
+        return Activation("sigmoid").ball(parameters["alpha"] * t)
     if name == "arctan":
         return 1 / (1 + t * t)
     if name == "gaussian":

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from exactcnn.activations import Activation
+from exactcnn.activations.custom import parse_expression
+from exactcnn.activations.ranges import polynomial as coefficients_of
 from exactcnn.errors import UndecidedError
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.derivatives import Point, Surface
 from exactcnn.landscape.ideals import Polynomial
-from exactcnn.network.activations import Activation
-from exactcnn.network.activations.custom import parse_expression
-from exactcnn.network.activations.ranges import polynomial as coefficients_of
 
 __all__ = ["added", "derivative", "loss_polynomial", "product"]
 

@@ -30,6 +30,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from exactcnn.activations import Activation
 from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.errors import UndecidedError
 from exactcnn.features.forward import LayerValues
@@ -38,7 +39,6 @@ from exactcnn.features.matrix import FeatureMatrix
 from exactcnn.landscape.derivatives import targets_of
 from exactcnn.landscape.interpolation import sparse_solution
 from exactcnn.linalg.modular_rank import rank_mod_p
-from exactcnn.network.activations import Activation
 from exactcnn.network.layers import Layer
 from exactcnn.network.weights import LayerWeights, Weights
 

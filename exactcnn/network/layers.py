@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from exactcnn.activations import Activation
 from exactcnn.arithmetic.integers import narrow
 from exactcnn.arithmetic.texts import rational_text
 from exactcnn.errors import MisuseError
-from exactcnn.network.activations import Activation
 from exactcnn.network.geometry import Patches, State, explicit_patches, grid_extents, grid_patches
 
 __all__ = ["BIASES", "MIXTURES", "Layer", "Mixture", "Window"]

@@ -15,10 +15,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from exactcnn.activations import Activation
 from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.data.files import load_json, read_bytes
 from exactcnn.errors import MalformedError, shown
-from exactcnn.network.activations import Activation
 from exactcnn.network.geometry import LARGEST_PATCH_TABLE, State, check_padding, explicit_patches
 from exactcnn.network.layers import BIASES, Layer, Window
 from exactcnn.network.network import Network, input_state

@@ -13,16 +13,16 @@ over b d, square M^2 over d^2.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from exactcnn.arithmetic import modular
+from exactcnn.activations import Activation
+from exactcnn.activations.entry import Exponents, Parameters
 from exactcnn.arithmetic.integers import largest
 from exactcnn.arithmetic.primes import LARGEST_PRIME, odd_order_element
 from exactcnn.features.forward import slope_below
-from exactcnn.features.matrix import sigmoid_image
 from exactcnn.network.layers import Layer
 from exactcnn.sampling.cells import Cell
 
@@ -30,8 +30,6 @@ __all__ = ["Plan", "field_image", "in_batches", "plan"]
 
 _INT64 = 2**62
 _FLOAT64 = 2**53
-# Exponential activations whose image needs the exponents only.
-_IMAGES = ("sigmoid", "tanh", "gaussian")
 # Patch values held at once, over all draws of a step.
 _STEP_ENTRIES = 1 << 20
 
@@ -109,7 +107,7 @@ def plan(cell: Cell) -> Plan | None:
         slope, kind = slope_below(layer), layer.activation.kind
         if slope is not None:
             M, d = M * slope.denominator, d * slope.denominator
-        elif layer.activation.name == "square":
+        elif layer.activation.degree == 2:
             M, d = M * M, d * d
         elif kind != "rational" and layer.index < cell.k:
             return None
@@ -122,7 +120,7 @@ def in_batches(cell: Cell) -> bool:
     """Are the cell's ranks decided in batches (else draw by draw)?"""
     made = plan(cell)
     activation = cell.network.layer(cell.k).activation
-    return made is not None and (made.rational or (activation is not None and activation.name in _IMAGES))
+    return made is not None and (made.rational or _image(activation) is not None)
 
 
 def _pooled(layer: Layer, values: np.ndarray) -> np.ndarray:
@@ -142,9 +140,15 @@ def _activated(layer: Layer, G: np.ndarray, d: int) -> tuple[np.ndarray, int]:
         if slope == 0:
             return np.maximum(G, 0), d
         return np.where(G >= 0, G * slope.denominator, G * slope.numerator), d * slope.denominator
-    if layer.activation.name == "square":
+    if layer.activation.degree == 2:
         return G * G, d * d
     return G, d
+
+
+def _image(activation: Activation | None) -> Callable[[Exponents, Parameters], np.ndarray] | None:
+    """Of exponential activations whose image needs the exponents only."""
+    entry = None if activation is None else activation.builtin
+    return None if entry is None or not entry.exponents_only else entry.image
 
 
 def field_image(plan: Plan, values: np.ndarray) -> np.ndarray | None:
@@ -159,15 +163,13 @@ def field_image(plan: Plan, values: np.ndarray) -> np.ndarray | None:
     activation = plan.cell.network.layer(plan.cell.k).activation
     assert activation is not None
     g = odd_order_element(p)
-    if activation.name not in _IMAGES:
+    image = _image(activation)
+    if image is None:
         return None
-    if activation.name == "gaussian":
-        n = values % (p - 1)
-        return modular.powers(g, -(n * n % (p - 1)), p)
     # Inverting goes down the columns, with one true inversion each: about as many rows as columns.
     flat = values.ravel() % (p - 1)
     columns = max(1, int((flat.size / 2) ** 0.5))
     filled = np.zeros(-(-flat.size // columns) * columns, dtype=np.int64)
     filled[: flat.size] = flat
-    image = sigmoid_image(activation.name, filled.reshape(-1, columns), p, g)
-    return image.ravel()[: flat.size].reshape(values.shape)
+    found: np.ndarray = image(Exponents(filled.reshape(-1, columns), p, g), {}).ravel()
+    return found[: flat.size].reshape(values.shape)

@@ -132,7 +132,7 @@ def _word(name: str, part: str, field: str) -> str:
     if name == "bias" and part not in BIASES:
         raise MalformedError(field, ", ".join(BIASES), repr(part))
     if name == "activation":
-        from exactcnn.network.activations import Activation
+        from exactcnn.activations import Activation
 
         if part == "custom":
             raise MalformedError(field, "names of built-in activations", repr(part))

@@ -19,15 +19,14 @@ Rows are what a worker sends back: plain numbers, no reference to their cell.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from exactcnn.activations.floats import enclosed
 from exactcnn.arithmetic import enclosures
 from exactcnn.arithmetic.enclosures import Enclosure
-from exactcnn.arithmetic.exponentials import exponential_feature
 from exactcnn.arithmetic.modular import residues
 from exactcnn.arithmetic.primes import LARGEST_PRIME, odd_order_element
 from exactcnn.errors import UndecidedError
@@ -203,7 +202,7 @@ def _instance(cell: Cell, seed: int) -> Instance:
 
 def _is_relu(cell: Cell) -> bool:
     activation = cell.network.layer(cell.k).activation
-    return activation is not None and activation.name == "relu"
+    return activation is not None and activation.slope_below == 0
 
 
 def _single(held: _Held, seed: int, sigma: bool) -> Row:
@@ -264,8 +263,7 @@ def _sigma_bounds_of(cell: Cell, numerators: np.ndarray, denominator: int) -> li
     if activation is None or activation.kind == "rational":
         F = enclosures.enclose(numerators, denominator)
     else:
-        alpha = dict(activation.parameters).get("alpha", Fraction(1))
-        F = exponential_feature(activation.name, enclosures.enclose(numerators, denominator), alpha)
+        F = enclosed(activation, enclosures.enclose(numerators, denominator))
     low, high = smallest_singular_values(F)
     return list(zip(low.tolist(), high.tolist(), strict=True))
 

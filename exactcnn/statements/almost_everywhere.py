@@ -33,7 +33,7 @@ from exactcnn.features.general_position import (
 from exactcnn.features.instance import Instance
 from exactcnn.features.matrix import FeatureMatrix
 from exactcnn.features.minors import FeatureMinor, feature_minor
-from exactcnn.features.nested import NESTED_ACTIVATIONS, NestedFeatures
+from exactcnn.features.nested import NestedFeatures
 from exactcnn.features.peeling import Peeling, peel
 from exactcnn.features.triangular import TriangularWitness, triangular_witness
 from exactcnn.features.witness_weights import witness_weights
@@ -193,7 +193,8 @@ def _peeling_witness(instance: Instance, k: int) -> TriangularWitness | None:
     activation = instance.network.layer(k).activation
     if k != 1 or activation is None or not peelable(activation) or not own_bias(instance, 1):
         return None
-    exact_routes = activation.name in NESTED_ACTIVATIONS or activation.kind != "other"
+    entry = activation.builtin
+    exact_routes = entry is not None and (entry.nested or entry.kind != "other")
     if exact_routes and instance.N <= _PEEL_FROM:
         return None
     for seed in range(_PEELING_SEEDS):
@@ -222,12 +223,9 @@ def _nested_witness(instance: Instance, k: int) -> NestedMinor | None:
     """Seeds are tried until no softplus layer meets opposite keys and the minor is full."""
     prime = default_primes(1)[0]
     root = odd_order_element(prime)
-    # Softplus asks for no two opposite pre-activations among millions: a birthday bound.
-    softplus = any(
-        layer.activation is not None and layer.activation.name == "softplus"
-        for layer in instance.network.layers[:k]
-    )
-    bits = 48 if softplus else 10
+    entries = [each.activation.builtin for each in instance.network.layers[:k] if each.activation is not None]
+    # Without a reflection (softplus) no two pre-activations among millions may be opposite: a birthday bound.
+    bits = 48 if any(entry is not None and entry.reflected is None for entry in entries) else 10
     for attempt in range(_SEEDS):
         try:
             image = NestedFeatures(instance, k, attempt, bits).image(prime, root)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from exactcnn.activations import Activation
+from exactcnn.activations import decide_assumption_3_2 as decide
 from exactcnn.features.instance import Instance
-from exactcnn.network.activations import Activation
-from exactcnn.network.activations import decide_assumption_3_2 as decide
 from exactcnn.statements.finding import Finding
 from exactcnn.statements.statement import Ask, statement
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
+from exactcnn.activations import Activation, decide_assumption_3_2
 from exactcnn.features.instance import Instance
-from exactcnn.network.activations import Activation, decide_assumption_3_2
 from exactcnn.network.network import Network
 from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding, all_of
 from exactcnn.statements.statement import Ask, statement

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from exactcnn.activations import decide_assumption_3_2
 from exactcnn.data.samples import Samples
 from exactcnn.errors import MalformedError, UndecidedError
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.derivatives import targets_of
-from exactcnn.network.activations import decide_assumption_3_2
 from exactcnn.statements.at_point import hypotheses_above, setting
 from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding, all_of
 from exactcnn.statements.statement import Ask, statement

@@ -8,10 +8,10 @@ stands in ``features.general_position``.
 
 from __future__ import annotations
 
+from exactcnn.activations import decide_assumption_3_2
 from exactcnn.features.collisions import shared_position
 from exactcnn.features.general_position import own_bias
 from exactcnn.features.instance import Instance
-from exactcnn.network.activations import decide_assumption_3_2
 from exactcnn.statements.almost_everywhere import decide_almost_everywhere
 from exactcnn.statements.finding import PROVED, REFUTED, Finding, all_of
 from exactcnn.statements.statement import Ask, statement

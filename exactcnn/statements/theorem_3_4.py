@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from exactcnn.activations import decide_assumption_3_2
 from exactcnn.features.bounds import counting_bounds
 from exactcnn.features.construction import construct_weights
 from exactcnn.features.instance import Instance
-from exactcnn.network.activations import decide_assumption_3_2
 from exactcnn.network.weights import Weights
 from exactcnn.statements.almost_everywhere import AlmostEverywhere
 from exactcnn.statements.assumption_2_4 import decide_assumption_2_4, decide_lemma_2_5

@@ -6,10 +6,10 @@ for this instance; it is not an application of Theorem 3.5, and the reason says 
 
 from __future__ import annotations
 
+from exactcnn.activations import decide_assumption_3_2
 from exactcnn.features.collisions import distinct_patch_values
 from exactcnn.features.general_position import own_bias
 from exactcnn.features.instance import Instance
-from exactcnn.network.activations import decide_assumption_3_2
 from exactcnn.statements.almost_everywhere import decide_almost_everywhere
 from exactcnn.statements.assumption_3_1 import decide_assumption_3_1
 from exactcnn.statements.finding import PROVED, REFUTED, Finding, all_of

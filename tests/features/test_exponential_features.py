@@ -5,9 +5,9 @@ from fractions import Fraction
 import mpmath
 import pytest
 
+from exactcnn.activations import LIBRARY
 from exactcnn.errors import UndecidedError
 from exactcnn.features.matrix import FeatureMatrix
-from exactcnn.features.relations import formal_feature
 from exactcnn.statements.rank import decide_rank
 from exactcnn.statements.statement import Ask
 from tests.statements.instances import conv, instance, network, random_rows, rng
@@ -98,7 +98,7 @@ def test_residues_follow_the_format(activation):
 def test_formal_features_are_the_function(name, n):
     """constant + coefficient * S_key equals sigma(n/D) with S the symbol's value."""
     D, alpha = 5, Fraction(3, 4)
-    constant, key, coefficient = formal_feature(name, n, D, alpha)
+    constant, key, coefficient = LIBRARY[name].formal(n, D, {"alpha": alpha})
     with mpmath.workdps(60):
         t = mpmath.mpf(key) / D
         symbol = {

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import exactcnn
+from exactcnn.activations import Activation
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.batches import BoxDomain, Boxes, FloatDomain
 from exactcnn.landscape.elimination import complex_critical_points
 from exactcnn.landscape.enumeration import enumerate_critical_points
 from exactcnn.landscape.krawczyk import PLACES
-from exactcnn.network.activations import Activation
 from tests.statements.instances import network, random_rows, rng
 
 DENSE = {"kind": "dense", "bias": "none"}

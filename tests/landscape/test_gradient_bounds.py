@@ -6,10 +6,10 @@ import pytest
 from flint import arb, arb_mat, ctx
 
 import exactcnn
+from exactcnn.activations import Activation
 from exactcnn.errors import UndecidedError
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.gradient_bounds import extreme_singular_values, gradient_bounds, slope_ball
-from exactcnn.network.activations import Activation
 from exactcnn.network.lifting import lift
 from exactcnn.network.weights import Weights
 from exactcnn.statements import decide

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from flint import arb
 
+from exactcnn.activations import Activation
+from exactcnn.activations.floats import enclosed
 from exactcnn.arithmetic.enclosures import Enclosure
-from exactcnn.arithmetic.exponentials import EXPONENTIALS, decaying, exponential_feature
+from exactcnn.arithmetic.exponentials import decaying
 from exactcnn.errors import MisuseError
 from exactcnn.linalg.singular_values import float_enclosure, rounded_outwards, smallest_singular_values
-from exactcnn.network.activations import Activation
 from exactcnn.sampling.intervals import clopper_pearson
 
 RNG = np.random.default_rng(3)
@@ -101,12 +102,13 @@ POINTS = np.concatenate(
 )
 
 
-@pytest.mark.parametrize("name", EXPONENTIALS)
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_exponentials_against_mpmath(name):
     """The enclosures contain the true values, at floats and on whole intervals."""
     rad = np.where(np.abs(POINTS) < 100, 1e-7, 0.0)
-    exact = exponential_feature(name, Enclosure(POINTS, np.zeros_like(POINTS)), Fraction(3, 7))
-    wide = exponential_feature(name, Enclosure(POINTS, rad), Fraction(3, 7))
+    activation = Activation(name, (("alpha", Fraction(3, 7)),) if name == "elu" else ())
+    exact = enclosed(activation, Enclosure(POINTS, np.zeros_like(POINTS)))
+    wide = enclosed(activation, Enclosure(POINTS, rad))
     with mpmath.workdps(400):
         for i, t in enumerate(POINTS.tolist()):
             for found, at in ((exact, t), (wide, t - rad[i] * 0.999), (wide, t + rad[i] * 0.999)):

@@ -1,4 +1,4 @@
-"""Floor 2: expressions in one real variable t, read from a user's text without evaluating it.
+"""Floor 1: expressions in one real variable t, read from a user's text without evaluating it.
 
 A tokenizer and a precedence parser for exactly this grammar (Python's precedences, ``**``
 binds to the right and tighter than a sign on its left):

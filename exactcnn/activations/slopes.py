@@ -1,4 +1,4 @@
-"""Floor 2: certified derivatives of an expression at points, by forward differentiation in balls.
+"""Floor 1: certified derivatives of an expression at points, by forward differentiation in balls.
 
 ``agrees`` refuses a form of the derivative that a computer algebra system has found if it
 differs, at a point of a fixed grid, from the derivative computed here; it proves nothing else.
@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
+from exactcnn.activations.balls import ball_of_expression, ball_of_fraction
+from exactcnn.activations.expressions import Node
+from exactcnn.activations.samples import Value
 from exactcnn.errors import UndecidedError
-from exactcnn.network.activations.balls import ball_of_expression, ball_of_fraction
-from exactcnn.network.activations.expressions import Node
-from exactcnn.network.activations.samples import Value
 
 __all__ = ["agrees", "grid_slopes", "slope_of_expression"]
 

@@ -1,4 +1,4 @@
-"""Floor 2: what certified values of an expression at finitely many points prove, and what they refuse.
+"""Floor 1: what certified values of an expression at finitely many points prove, and what they refuse.
 
 Balls at points prove that a function is not constant or not monotone: two balls that do not
 meet are two different values.  They never prove a limit; ``probed`` only refuses a limit that
@@ -11,10 +11,10 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
+from exactcnn.activations.balls import ball_of_expression, ball_of_fraction
+from exactcnn.activations.expressions import Node, parse_expression
+from exactcnn.activations.properties import Limit
 from exactcnn.errors import MalformedError, UndecidedError
-from exactcnn.network.activations.balls import ball_of_expression, ball_of_fraction
-from exactcnn.network.activations.expressions import Node, parse_expression
-from exactcnn.network.activations.properties import Limit
 
 __all__ = ["Value", "grid_values", "not_monotone", "probed"]
 

@@ -1,4 +1,4 @@
-"""Floor 2: the properties of a user's expression, each decided by a rule that is a proof, or not at all.
+"""Floor 1: the properties of a user's expression, each decided by a rule that is a proof, or not at all.
 
 * *Continuous* where ``ranges`` shows the expression defined on R (or on both closed half-lines:
   pasting); refuted where an exactly evaluated rational point certainly has no value, because
@@ -29,16 +29,16 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
 
+from exactcnn.activations import derivation
+from exactcnn.activations.decay import HalfLine, Term, growth_constants
+from exactcnn.activations.exact import exact_jet
+from exactcnn.activations.expressions import Node, div, num, parse_expression
+from exactcnn.activations.intervals import REAL_LINE, Interval
+from exactcnn.activations.properties import ActivationProperties, Limit
+from exactcnn.activations.ranges import Facts, NoValueError, analyse, linear_form, polynomial
+from exactcnn.activations.samples import Value, grid_values, not_monotone, probed
+from exactcnn.activations.slopes import agrees, grid_slopes
 from exactcnn.errors import MalformedError, UndecidedError
-from exactcnn.network.activations import derivation
-from exactcnn.network.activations.decay import HalfLine, Term, growth_constants
-from exactcnn.network.activations.exact import exact_jet
-from exactcnn.network.activations.expressions import Node, div, num, parse_expression
-from exactcnn.network.activations.intervals import REAL_LINE, Interval
-from exactcnn.network.activations.properties import ActivationProperties, Limit
-from exactcnn.network.activations.ranges import Facts, NoValueError, analyse, linear_form, polynomial
-from exactcnn.network.activations.samples import Value, grid_values, not_monotone, probed
-from exactcnn.network.activations.slopes import agrees, grid_slopes
 
 __all__ = ["custom_properties", "parse_expression"]
 

@@ -1,4 +1,4 @@
-"""Floor 2: where an expression is defined, continuous and analytic, and in which interval it lies.
+"""Floor 1: where an expression is defined, continuous and analytic, and in which interval it lies.
 
 ``analyse(node, domain)`` walks the tree once and answers, for t in ``domain``, an interval
 that contains every value and whether the function is analytic; None if it may be undefined
@@ -28,9 +28,9 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from exactcnn.network.activations.balls import ball_of_fraction
-from exactcnn.network.activations.expressions import Node
-from exactcnn.network.activations.intervals import REAL_LINE, Interval, outward
+from exactcnn.activations.balls import ball_of_fraction
+from exactcnn.activations.expressions import Node
+from exactcnn.activations.intervals import REAL_LINE, Interval, outward
 
 __all__ = [
     "Facts",

@@ -7,12 +7,12 @@ import mpmath
 import pytest
 from mpmath import mp, mpf
 
+from exactcnn.activations import derivation
+from exactcnn.activations.custom import custom_properties
+from exactcnn.activations.decay import HalfLine
+from exactcnn.activations.expressions import parse_expression
+from exactcnn.activations.slopes import agrees, grid_slopes, slope_of_expression
 from exactcnn.errors import UndecidedError
-from exactcnn.network.activations import derivation
-from exactcnn.network.activations.custom import custom_properties
-from exactcnn.network.activations.decay import HalfLine
-from exactcnn.network.activations.expressions import parse_expression
-from exactcnn.network.activations.slopes import agrees, grid_slopes, slope_of_expression
 
 # (expression, the same function for mpmath)
 FUNCTIONS = [

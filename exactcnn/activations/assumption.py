@@ -1,4 +1,4 @@
-"""Floor 2: Assumption 3.2, decided from properties.
+"""Floor 1: Assumption 3.2, decided from properties.
 
 Continuous, not constant, and (a) finite limits at both ends with product 0, or (b) explicit
 growth constants.  Proved and refuted are both certain; everything else is undecided.
@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from exactcnn.activations.properties import ActivationProperties, Limit
 from exactcnn.arithmetic.texts import rational_text
-from exactcnn.network.activations.properties import ActivationProperties, Limit
 
 __all__ = ["Decision", "decide_assumption_3_2"]
 
@@ -38,7 +38,7 @@ def _product_is_zero(minus: Limit, plus: Limit) -> bool | None:
 def decide_assumption_3_2(properties: ActivationProperties) -> Decision:
     """Decide Assumption 3.2 of the paper for one activation.
 
-    >>> from exactcnn.network.activations.activation import Activation
+    >>> from exactcnn.activations.activation import Activation
     >>> decide_assumption_3_2(Activation.from_json("sigmoid").properties).case
     'a'
     >>> decide_assumption_3_2(Activation.from_json("tanh").properties).verdict

@@ -1,4 +1,4 @@
-"""Floor 2: an activation function, by name and parameters, or by a user's expression.
+"""Floor 1: an activation function, by name and parameters, or by a user's expression.
 
 The value that a layer carries: frozen, hashable, written to FORMAT.md's ACTIVATION and read
 back from it.  What is known about it stands in ``library`` (built-in) and ``custom``.
@@ -12,13 +12,14 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
+from exactcnn.activations.balls import ball_of_expression, builtin_ball
+from exactcnn.activations.entry import Builtin
+from exactcnn.activations.exact import RationalJet, exact_jet
+from exactcnn.activations.expressions import parse_expression
+from exactcnn.activations.library import LIBRARY
+from exactcnn.activations.properties import ActivationProperties
 from exactcnn.arithmetic.texts import parse_rational, rational_text
 from exactcnn.errors import MalformedError, MisuseError
-from exactcnn.network.activations.balls import ball_of_expression, builtin_ball
-from exactcnn.network.activations.exact import RationalJet, exact_jet
-from exactcnn.network.activations.expressions import parse_expression
-from exactcnn.network.activations.library import LIBRARY
-from exactcnn.network.activations.properties import ActivationProperties
 
 __all__ = ["Activation"]
 
@@ -117,15 +118,26 @@ class Activation:
 
     def apply_fraction(self, t: Fraction) -> Fraction:
         """sigma(t), exactly; MisuseError unless the activation is rational."""
-        if self.name == "relu":
-            return max(t, Fraction(0))
-        if self.name == "leaky_relu":
-            return max(t, dict(self.parameters)["slope"] * t)
-        if self.name == "identity":
-            return t
-        if self.name == "square":
-            return t * t
-        raise MisuseError("activation", "one that maps rationals to rationals", self)
+        entry = self.builtin
+        if entry is None or entry.value is None:
+            raise MisuseError("activation", "one that maps rationals to rationals", self)
+        return entry.value(t, dict(self.parameters))
+
+    @property
+    def builtin(self) -> Builtin | None:
+        """Its entry in the library, None for a custom expression."""
+        return None if self.expression is not None else LIBRARY[self.name]
+
+    @property
+    def slope_below(self) -> Fraction | None:
+        """sigma(t) = slope * t for t < 0 and t for t >= 0; None if sigma is not of that kind."""
+        entry = self.builtin
+        return None if entry is None or entry.slope is None else entry.slope(dict(self.parameters))
+
+    @property
+    def degree(self) -> int | None:
+        """sigma(c t) = c^degree sigma(t) for c > 0; None if it is not of that kind."""
+        return None if self.builtin is None else self.builtin.degree
 
     def rational_jet(self, t: Fraction) -> RationalJet:
         """(sigma, sigma', sigma'')(t) by the formula; UndecidedError where not known to be rational."""
@@ -141,7 +153,7 @@ class Activation:
         """
         if self.formula is not None and (self.name == "custom" or t.is_finite()):
             return ball_of_expression(_parsed(self.formula), t)
-        return builtin_ball(self.name, dict(self.parameters), t)
+        return builtin_ball(LIBRARY[self.name], dict(self.parameters), t)
 
     def __str__(self) -> str:
         if self.expression is not None:
@@ -158,7 +170,7 @@ _parsed = lru_cache(maxsize=256)(parse_expression)
 @lru_cache(maxsize=256)
 def _properties(activation: Activation) -> ActivationProperties:
     if activation.expression is not None:
-        from exactcnn.network.activations.custom import custom_properties
+        from exactcnn.activations.custom import custom_properties
 
         return custom_properties(activation.expression)
     return LIBRARY[activation.name].properties(dict(activation.parameters))

@@ -1,4 +1,4 @@
-"""Floor 2: enclosures of activations in ball arithmetic (Arb, through python-flint).
+"""Floor 1: enclosures of activations in ball arithmetic (Arb, through python-flint).
 
 Every function takes a ``flint.arb`` ball t and returns a ball that contains sigma(x) for every
 x in t.  The working precision is ``flint.ctx.prec`` of the caller, to be set with
@@ -14,12 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from exactcnn.activations.expressions import Node
 from exactcnn.errors import UndecidedError
-from exactcnn.network.activations.expressions import Node
 
-__all__ = ["ball_of_expression", "ball_of_fraction", "builtin_ball"]
+if TYPE_CHECKING:
+    from exactcnn.activations.entry import Builtin
+
+__all__ = ["ball_of_expression", "ball_of_fraction", "builtin_ball", "hull", "integer_power", "positive_part"]
 
 
 def ball_of_fraction(value: Fraction) -> Any:
@@ -29,64 +32,32 @@ def ball_of_fraction(value: Fraction) -> Any:
     return arb(fmpq(value.numerator, value.denominator))
 
 
-def builtin_ball(name: str, parameters: Mapping[str, Fraction], t: Any) -> Any:
-    """sigma(t) for the built-in ``name``; a ball with a nan or infinite end gives the whole line."""
+def hull(rule: Callable[[Any, Any], Any], t: Any, values: Mapping[str, Any]) -> Any:
+    """The image of the ball t under an increasing function: ``rule`` gives a ball at an exact point."""
+    if t.is_exact():
+        return rule(t, values)
+    return rule(t.lower(), values).union(rule(t.upper(), values))
+
+
+def builtin_ball(entry: Builtin, parameters: Mapping[str, Fraction], t: Any) -> Any:
+    """sigma(t) for a built-in activation; a ball with a nan or infinite end gives the whole line."""
     from flint import arb
 
     if not t.is_finite():
         return arb.nan()  # an indeterminate ball contains everything
-    if name in _INCREASING:
-        values = {key: ball_of_fraction(value) for key, value in parameters.items()}
-        rule = _INCREASING[name]
-        if t.is_exact():
-            return rule(t, values)
-        return rule(t.lower(), values).union(rule(t.upper(), values))
-    if name == "square":
-        return _integer_power(t, 2)
-    if name == "gaussian":
-        return (-_integer_power(t, 2)).exp()
-    if name == "silu":
-        return t * builtin_ball("sigmoid", {}, t)
-    if name == "gelu":  # t Phi(t), Phi(t) = erfc(-t / sqrt 2) / 2, increasing
-        root = arb(2).sqrt()
-        low, high = ((-x / root).erfc() / 2 for x in (t.lower(), t.upper()))
-        return t * low.union(high)
-    raise UndecidedError(f"no enclosure is known for the activation {name}")
+    if entry.ball is None:
+        raise UndecidedError(f"no enclosure is known for the activation {entry.name}")
+    values = {key: ball_of_fraction(value) for key, value in parameters.items()}
+    return hull(entry.ball, t, values) if entry.rising else entry.ball(t, values)
 
 
-def _sigmoid(x: Any, _: Mapping[str, Any]) -> Any:
-    if x < 0:
-        e = x.exp()
-        return e / (1 + e)
-    return 1 / (1 + (-x).exp())
-
-
-def _softplus(x: Any, values: Mapping[str, Any]) -> Any:
-    """ln(1 + e^y) = max(y, 0) + ln(1 + e^-|y|)."""
-    y = values["alpha"] * x
-    return (_positive_part(y) + (-abs(y)).exp().log1p()) / values["alpha"]
-
-
-def _positive_part(y: Any) -> Any:
+def positive_part(y: Any) -> Any:
     """max(y, 0): the hull of the values at the ends."""
     from flint import arb
 
     if y.is_exact():
         return y if y > 0 else arb(0)
-    return _positive_part(y.lower()).union(_positive_part(y.upper()))
-
-
-_INCREASING: Mapping[str, Callable[[Any, Mapping[str, Any]], Any]] = {
-    "relu": lambda x, values: _positive_part(x),
-    "leaky_relu": lambda x, values: x if x >= 0 else values["slope"] * x,
-    "identity": lambda x, values: x,
-    "sigmoid": _sigmoid,
-    "sigmoid2": lambda x, values: _sigmoid(x * type(x)(2).log(), values),
-    "tanh": lambda x, values: x.tanh(),
-    "softplus": _softplus,
-    "elu": lambda x, values: x if x >= 0 else values["alpha"] * x.expm1(),
-    "arctan": lambda x, values: x.atan(),
-}
+    return positive_part(y.lower()).union(positive_part(y.upper()))
 
 
 def ball_of_expression(node: Node, t: Any, known: dict[Node, Any] | None = None) -> Any:
@@ -127,7 +98,7 @@ def _apply(node: Node, args: list[Any], t: Any) -> Any:
     if op == "add":
         return args[0] + args[1]
     if op == "mul":
-        return _integer_power(args[0], 2) if node.args[0] == node.args[1] else args[0] * args[1]
+        return integer_power(args[0], 2) if node.args[0] == node.args[1] else args[0] * args[1]
     if op == "div":
         return args[0] / args[1]
     if op == "pow":
@@ -148,17 +119,17 @@ def _power(base: Any, exponent: Node, value: Any) -> Any:
     numerator, denominator = exponent.value.as_integer_ratio()
     if denominator == 2:
         base = base.sqrt()
-    power = _integer_power(base, abs(numerator))
+    power = integer_power(base, abs(numerator))
     return 1 / power if numerator < 0 else power
 
 
-def _integer_power(x: Any, n: int) -> Any:
+def integer_power(x: Any, n: int) -> Any:
     """x^n, n >= 0.  On a wide ball the hull of the powers of its ends, of |x| for even n."""
     from flint import arb
 
     if not x.is_exact():
         low, high = (x.lower(), x.upper()) if n % 2 else (x.abs_lower(), x.abs_upper())
-        return _integer_power(low, n).union(_integer_power(high, n))
+        return integer_power(low, n).union(integer_power(high, n))
     power = arb(1)
     for bit in bin(n)[2:]:
         power = power * power

@@ -1,4 +1,4 @@
-"""Floor 2: what SymPy derives about a user's expression, in a process of its own.
+"""Floor 1: what SymPy derives about a user's expression, in a process of its own.
 
 ``derive`` puts limits and a derivative to SymPy; ``derive_bounded`` does so in a child process
 with a time limit, because a limit computation can run for hours and cannot be interrupted
@@ -22,14 +22,14 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-from exactcnn.network.activations.expressions import Node, parse_expression
+from exactcnn.activations.expressions import Node, parse_expression
 
 __all__ = ["NOTHING", "Derivation", "derive", "derive_bounded"]
 
 _SECONDS = 20
 _MEMORY = 4 << 30  # bytes
 _LONGEST = 20_000
-_PROGRAM = "from exactcnn.network.activations.derivation import main; main()"
+_PROGRAM = "from exactcnn.activations.derivation import main; main()"
 
 
 @dataclass(frozen=True)

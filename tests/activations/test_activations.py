@@ -18,15 +18,15 @@ import pytest
 import sympy
 from mpmath import mp, mpf
 
-from exactcnn.checker.core.activations import activation as checked
-from exactcnn.errors import MalformedError, MisuseError
-from exactcnn.network.activations import (
+from exactcnn.activations import (
     LIBRARY,
     Activation,
     ActivationProperties,
     Limit,
     decide_assumption_3_2,
 )
+from exactcnn.checker.core.activations import activation as checked
+from exactcnn.errors import MalformedError, MisuseError
 
 REFERENCE = {
     "relu": lambda t: t if t > 0 else mpf(0),
@@ -469,11 +469,11 @@ def test_defaults_and_text():
 @pytest.mark.parametrize(
     ("record", "words"),
     [
-        ("swish", "relu, leaky_relu"),
-        ("ReLU", "relu, leaky_relu"),
+        ("swish", "leaky_relu, mish, relu"),
+        ("ReLU", "leaky_relu, mish, relu"),
         ({}, "no name"),
         ({"name": None}, "no name"),
-        ({"name": ["relu"]}, "relu, leaky_relu"),
+        ({"name": ["relu"]}, "leaky_relu, mish, relu"),
         (None, "NoneType"),
         (7, "int"),
         (["relu"], "list"),
@@ -536,7 +536,7 @@ def test_a_parameter_of_ten_thousand_digits():
 def test_import_is_light():
     program = (
         "import sys\n"
-        "from exactcnn.network.activations import LIBRARY, Activation, decide_assumption_3_2 as d\n"
+        "from exactcnn.activations import LIBRARY, Activation, decide_assumption_3_2 as d\n"
         "for name in LIBRARY: d(Activation.from_json(name).properties)\n"
         "Activation.from_json({'name': 'custom', 'expression': 't'})\n"
         "print(sorted({'sympy', 'flint', 'mpmath'} & set(sys.modules)))"

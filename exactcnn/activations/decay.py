@@ -1,4 +1,4 @@
-"""Floor 2: bounds of an expression on a half-line by sums of C s^k e^(-r s).
+"""Floor 1: bounds of an expression on a half-line by sums of C s^k e^(-r s).
 
 With t = -s or t = s and s >= 0, an ``Upper`` bound is a list of terms (C, k, r), C, k >= 0,
 with |f| <= sum C s^k e^(-r s) for all s >= 0; a ``lower`` bound is one pair (c, r), c > 0, with
@@ -24,10 +24,10 @@ from __future__ import annotations
 from fractions import Fraction
 from math import ceil
 
-from exactcnn.network.activations.expressions import Node
-from exactcnn.network.activations.intervals import Interval, rounded
-from exactcnn.network.activations.properties import Growth
-from exactcnn.network.activations.ranges import Facts, analyse, linear_form, monotone_image, polynomial
+from exactcnn.activations.expressions import Node
+from exactcnn.activations.intervals import Interval, rounded
+from exactcnn.activations.properties import Growth
+from exactcnn.activations.ranges import Facts, analyse, linear_form, monotone_image, polynomial
 
 __all__ = ["HalfLine", "growth_constants"]
 

@@ -1,4 +1,4 @@
-"""Floor 2: the properties of an activation that the theory asks about, each with its proof.
+"""Floor 1: the properties of an activation that the theory asks about, each with its proof.
 
 Every property is True, False or None (undecided), and ``proofs`` holds the argument for each
 decided one, in a sentence or two.  Nothing here computes: ``library`` and ``custom`` fill the

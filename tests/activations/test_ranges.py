@@ -4,13 +4,13 @@ import mpmath
 import pytest
 from mpmath import mp, mpf
 
+from exactcnn.activations import Activation
+from exactcnn.activations.decay import HalfLine, growth_constants
+from exactcnn.activations.expressions import parse_expression
+from exactcnn.activations.intervals import Interval
+from exactcnn.activations.ranges import NoValueError, analyse
+from exactcnn.activations.samples import probed
 from exactcnn.errors import UndecidedError
-from exactcnn.network.activations import Activation
-from exactcnn.network.activations.decay import HalfLine, growth_constants
-from exactcnn.network.activations.expressions import parse_expression
-from exactcnn.network.activations.intervals import Interval
-from exactcnn.network.activations.ranges import NoValueError, analyse
-from exactcnn.network.activations.samples import probed
 
 POINTS = [mpf(i) / 8 for i in range(400)]
 

@@ -15,14 +15,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mpmath import mp, mpf
 
+from exactcnn.activations import LIBRARY, Activation, Limit, decide_assumption_3_2, derivation
+from exactcnn.activations.custom import custom_properties
+from exactcnn.activations.decay import HalfLine, growth_constants
+from exactcnn.activations.expressions import parse_expression
+from exactcnn.activations.intervals import REAL_LINE, Interval
+from exactcnn.activations.ranges import NoValueError, analyse, count_real_roots, polynomial
+from exactcnn.activations.samples import probed
 from exactcnn.errors import MalformedError, UndecidedError
-from exactcnn.network.activations import LIBRARY, Activation, Limit, decide_assumption_3_2, derivation
-from exactcnn.network.activations.custom import custom_properties
-from exactcnn.network.activations.decay import HalfLine, growth_constants
-from exactcnn.network.activations.expressions import parse_expression
-from exactcnn.network.activations.intervals import REAL_LINE, Interval
-from exactcnn.network.activations.ranges import NoValueError, analyse, count_real_roots, polynomial
-from exactcnn.network.activations.samples import probed
 
 IN_A_CHILD = derivation.derive_bounded
 

@@ -1,4 +1,4 @@
-"""Floor 2: intervals with rational or infinite ends, each attained or open.
+"""Floor 1: intervals with rational or infinite ends, each attained or open.
 
 The arithmetic of ``ranges``.  Every operation returns an interval that contains the image of
 its operands; an end is marked open only if it is certainly not attained.  ``low`` None is

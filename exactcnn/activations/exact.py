@@ -1,4 +1,4 @@
-"""Floor 2: exact values and derivatives of a user's expression at rational points, where they are rational.
+"""Floor 1: exact values and derivatives of a user's expression at rational points, where they are rational.
 
 Jets (f, f', f'') over Q are pushed through the tree (forward differentiation): sums, products,
 quotients and whole powers of jets are jets over Q, and an outer function phi takes (f, f', f'') to
@@ -19,8 +19,8 @@ from __future__ import annotations
 from fractions import Fraction
 from math import isqrt
 
+from exactcnn.activations.expressions import Node
 from exactcnn.errors import UndecidedError
-from exactcnn.network.activations.expressions import Node
 
 __all__ = ["RationalJet", "exact_jet"]
 
@@ -40,7 +40,7 @@ _SPECIAL: dict[str, tuple[Fraction, RationalJet]] = {
 def exact_jet(node: Node, t: Fraction) -> RationalJet:
     """(sigma, sigma', sigma'')(t), exactly; UndecidedError where they are not known to be rational.
 
-    >>> from exactcnn.network.activations.expressions import parse_expression
+    >>> from exactcnn.activations.expressions import parse_expression
     >>> exact_jet(parse_expression("(1 + t/sqrt(1 + t**2))/2"), Fraction(3, 4))
     (Fraction(4, 5), Fraction(32, 125), Fraction(-1152, 3125))
     """

@@ -5,13 +5,13 @@ from fractions import Fraction
 
 import pytest
 
+from exactcnn.activations import Activation
+from exactcnn.activations.exact import exact_jet
+from exactcnn.activations.expressions import parse_expression
 from exactcnn.checker.core.activations import activation
 from exactcnn.checker.core.outcome import Rejected, TooMuch
 from exactcnn.checker.landscape.jets import LogTwo, jet
 from exactcnn.errors import UndecidedError
-from exactcnn.network.activations import Activation
-from exactcnn.network.activations.exact import exact_jet
-from exactcnn.network.activations.expressions import parse_expression
 
 HALF = Fraction(1, 2)
 
@@ -118,9 +118,9 @@ def test_random_expressions_against_balls_and_the_checker():
     """Where the prover has an exact jet, certified balls hold it and the checker computes the same."""
     from flint import arb, ctx, fmpq
 
+    from exactcnn.activations.balls import ball_of_expression, ball_of_fraction
+    from exactcnn.activations.slopes import slope_of_expression
     from exactcnn.errors import MalformedError
-    from exactcnn.network.activations.balls import ball_of_expression, ball_of_fraction
-    from exactcnn.network.activations.slopes import slope_of_expression
 
     r = random.Random(5)
     known = functions = 0
