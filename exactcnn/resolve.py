@@ -84,14 +84,13 @@ def samples_of(
     from exactcnn.arithmetic.texts import parse_rational
     from exactcnn.data import load
 
-    factor = None if scale is None else parse_rational(scale, "scale")
     if data is None or isinstance(data, (str, Path)):
         if targets is not None:
             raise MisuseError("targets", "targets in the data file", "targets beside a file")
-        return load("digits" if data is None else data, samples=samples, start=start, scale=factor)
+        return load("digits" if data is None else data, samples=samples, start=start, scale=scale)
     made = exact_samples(array_of(data), None if targets is None else array_of(targets))
     loaded = made.take(samples, start)
-    return loaded if factor is None else loaded.scaled(factor)
+    return loaded if scale is None else loaded.scaled(parse_rational(scale, "scale"))
 
 
 def is_net(value: Any) -> bool:

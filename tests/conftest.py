@@ -54,6 +54,7 @@ LONG = {
     "test_exit_codes_of_a_script_and_of_all",
     "test_pattern_route_agrees_with_the_exact_one",
     "test_square_network_of_yun_sra_jadbabaie",
+    "test_the_page_on_speed",
     "test_the_sample_for_a_model_of_ones_own",
     "test_theorem_3_5_on_all_60000_images",
 }

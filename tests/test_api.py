@@ -51,7 +51,7 @@ def test_one_statement_needs_no_list(folder):
         ),
         ({"layer": "2"}, r"layer: expected a layer number from 1 to 1, found 2"),
         ({"layer": "block"}, r"layer: expected a layer number from 1 to 1, found 'block'"),
-        ({"statements": "rnak"}, r"statement: expected one of .*, found 'rnak'"),
+        ({"statements": "rnak"}, r"statement: expected all, one of .*, found 'rnak' \(did you mean rank\?\)"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(folder, options, says):

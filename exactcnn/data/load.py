@@ -8,6 +8,7 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
+from exactcnn.arithmetic.texts import parse_rational
 from exactcnn.data.digits import load_digits
 from exactcnn.data.files import check_file, named
 from exactcnn.data.idx import load_idx
@@ -25,7 +26,7 @@ def load(
     *,
     samples: int | None = None,
     start: int = 0,
-    scale: Fraction | int | None = None,
+    scale: Fraction | int | str | None = None,
     field: str | None = None,
 ) -> Samples:
     """The word ``digits``, or a path: .npz, .csv, .json, or IDX (..idx3-ubyte, .gz or not).
@@ -49,4 +50,4 @@ def load(
             raise MalformedError(field, expected, repr(path.name))
         loaded = loader(path, field)
     loaded = loaded.take(samples, start)
-    return loaded if scale is None else loaded.scaled(scale)
+    return loaded if scale is None else loaded.scaled(parse_rational(scale, "scale"))
