@@ -30,7 +30,6 @@ residual is computed and bounded, instead of an a-priori bound for Cholesky's me
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
@@ -53,10 +52,10 @@ from exactcnn.linalg.float_products import (
     row_image,
     workers,
 )
+from exactcnn.linalg.lanczos import STEPS, lanczos, lowest
 
 __all__ = ["SingularValues", "enclosed_singular_values", "singular_value_enclosures"]
 
-_STEPS = 12
 _SMALL = 10_000  # entries: below, threads cost more than they save
 _X_LARGEST = 2.0**200
 
@@ -219,7 +218,7 @@ def _first_factor(B: np.ndarray) -> tuple[Factor, float] | None:
 
 def _by_gram(B: np.ndarray, e: float, start: Factor, d: float) -> tuple[float, np.ndarray | None]:
     """A lower bound of sigma_min(M) for ||B - M M^T||_2 <= e, and a vector near the left singular one."""
-    least, above, v = _lowest(start.L)
+    least, above, v = lowest(start.L)
     least, above = least - d, above - d
     if not isfinite(least) or not above > e:
         return 0.0, v
@@ -283,8 +282,8 @@ def _rayleigh(v: np.ndarray, M: np.ndarray, r: float) -> tuple[float, float]:
 
 def _largest(M: np.ndarray, B: np.ndarray, e: float, r: float, tight: bool) -> tuple[float, float]:
     """(low, high) of sigma_max."""
-    steps = _STEPS if tight else 2
-    value, rest, v = _lanczos(lambda x: B @ x, B.shape[0], steps)
+    steps = STEPS if tight else 2
+    value, rest, v = lanczos(lambda x: B @ x, B.shape[0], steps)
     low = _rayleigh(v, M, r)[0]
     above = _collatz_wielandt(B, v)
     if tight and not above < value * (1.0 + 2.0**-9):
@@ -309,45 +308,3 @@ def _collatz_wielandt(B: np.ndarray, v: np.ndarray) -> float:
         y[start : start + 256] = np.abs(B[start : start + 256]) @ x
     bound: float = float((y / x).max()) * (1.0 + 2.0**-52 * (x.size + 16)) + TINY
     return bound
-
-
-def _lowest(L: np.ndarray) -> tuple[float, float, np.ndarray]:
-    """(guess below, guess above, vector) for the least eigenvalue of L L^T, by Lanczos on its inverse."""
-    from exactcnn.linalg.triangular_solves import backward, forward
-
-    theta, rest, v = _lanczos(lambda x: backward(L, forward(L, x)), L.shape[0], _STEPS)
-    if not theta > 0:
-        return 0.0, 0.0, v
-    # Once more: a little of a large eigenvalue's vector would spoil the quotient v^T L L^T v.
-    return 1.0 / (theta + rest), 1.0 / theta, backward(L, forward(L, v))
-
-
-def _lanczos(
-    apply: Callable[[np.ndarray], np.ndarray], N: int, steps: int
-) -> tuple[float, float, np.ndarray]:
-    """(largest Ritz value, its residual, its vector) of a symmetric operator on R^N."""
-    steps = min(steps, N)
-    q = np.random.default_rng(0).standard_normal(N)
-    Q = np.zeros((steps, N))
-    H = np.zeros((steps, steps))
-    rest = 0.0
-    for i in range(steps):
-        Q[i] = q / np.linalg.norm(q)
-        q = apply(Q[i])
-        H[i, : i + 1] = Q[: i + 1] @ q
-        rest = float(np.linalg.norm(q))
-        for _ in range(2):
-            q = q - Q[: i + 1].T @ (Q[: i + 1] @ q)
-        beta = float(np.linalg.norm(q))
-        if not beta > 2.0**-40 * rest:
-            steps = i + 1
-            rest = 0.0
-            break
-        rest = beta
-    if not np.isfinite(H).all():
-        return inf, inf, np.zeros(N)
-    try:
-        values, vectors = np.linalg.eigh(H[:steps, :steps])
-    except np.linalg.LinAlgError:
-        return inf, inf, np.zeros(N)
-    return float(values[-1]), abs(rest * float(vectors[-1, -1])), vectors[:, -1] @ Q[:steps]

@@ -288,7 +288,7 @@ def test_nothing_is_believed_of_cholesky(monkeypatch):
 
 def test_wrong_guesses_and_wrong_factors(monkeypatch):
     """A guess ten times too large, and a library that factors what it leads to: the lower bound stays below."""
-    honest, guess = np.linalg.cholesky, singular_enclosures._lowest
+    honest, guess = np.linalg.cholesky, singular_enclosures.lowest
 
     def lying(P):
         return honest(P + 1.01 * max(0.0, -np.linalg.eigvalsh(P)[0]) * np.eye(P.shape[0]))
@@ -298,7 +298,7 @@ def test_wrong_guesses_and_wrong_factors(monkeypatch):
         return 10 * least, 10 * above, v
 
     monkeypatch.setattr(np.linalg, "cholesky", lying)
-    monkeypatch.setattr(singular_enclosures, "_lowest", wild)
+    monkeypatch.setattr(singular_enclosures, "lowest", wild)
     for _ in range(20):
         M = RNG.standard_normal((6, 7))
         least = np.linalg.svd(M, compute_uv=False)[-1]
