@@ -27,6 +27,7 @@ SAMPLED = {
     "landscape/test_enumeration.py": 4,
     "landscape/test_instances.py": 4,
     "landscape/test_minima.py": 4,
+    "landscape/test_streamed.py": 6,
     "linalg/test_modular_lu.py": 5,
     "activations/test_activations.py": 3,
     "activations/test_custom_activations.py": 5,

@@ -499,11 +499,11 @@ def test_json_names_what_has_no_certificate(run):
         '{"input": [4], "layers": [{"kind": "dense", "units": 3, "activation": "softplus"},'
         ' {"kind": "dense", "units": 1}]}'
     )
-    asked = ["--statement", "rank", "--statement", "loss", "--certificate", "c.json"]
+    asked = ["--statement", "rank", "--statement", "lemma-4.3", "--certificate", "c.json"]
     found = run("verify", "out.json", "--data", "y.csv", *asked, "--json")
-    assert (found.json["certificate"]["claims"], found.json["certificate"]["left_out"]) == (1, ["loss"])
+    assert (found.json["certificate"]["claims"], found.json["certificate"]["left_out"]) == (1, ["lemma-4.3"])
     assert found.json["verdict"] == "proved"
-    assert "(1 claim; without loss)" in run("verify", "out.json", "--data", "y.csv", *asked).out
+    assert "(1 claim; without lemma-4.3)" in run("verify", "out.json", "--data", "y.csv", *asked).out
 
 
 def test_labels_that_do_not_fit_are_named(run):

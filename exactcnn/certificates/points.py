@@ -12,30 +12,22 @@ from exactcnn.arithmetic.primes import LARGEST_PRIME
 from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.arithmetic.texts import json_integer, rational_text
 from exactcnn.certificates.claims import Claim, encode, parts_of
-from exactcnn.certificates.correction import correction
-from exactcnn.certificates.instance_json import matrix_json, polynomial
+from exactcnn.certificates.instance_json import polynomial
 from exactcnn.certificates.judgments import Draft
+from exactcnn.certificates.loss_claims import about_targets, rounded, weights_at
 from exactcnn.errors import UndecidedError
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.class_labels import LN2_RESIDUE
-from exactcnn.landscape.derivatives import Point, Surface, targets_of
+from exactcnn.landscape.derivatives import Point, Surface
 from exactcnn.landscape.domains import BallDomain, ExactDomain
 from exactcnn.landscape.krawczyk import Enclosure
-from exactcnn.landscape.nearby import Nearby
 from exactcnn.landscape.symmetries import Symmetry, parameter_starts
 from exactcnn.network.weights import LayerWeights, Weights
 from exactcnn.statements.at_point import AtPoint
-from exactcnn.statements.critical_point import ExactPoint, Partial, first_nonzero
+from exactcnn.statements.critical_point import ExactPoint, exact_surface, first_nonzero
+from exactcnn.statements.enclosed_gradient import Partial
 from exactcnn.statements.finding import Finding
 from exactcnn.statements.local_minimum import Definite, Descent, LocalMinimum
-
-
-def _weights_at(draft: Draft, instance: Instance) -> Weights | None:
-    return None if instance.weights is draft.instance.weights else instance.need_weights()
-
-
-def _about_targets(draft: Draft, instance: Instance) -> None:
-    draft.samples, draft.targets = True, targets_of(instance)
 
 
 def _number(partial: Partial | None, surface: Any) -> int | None:
@@ -54,8 +46,8 @@ def _first(surface: Any) -> int | None:
 @encode.register
 def _(evidence: ExactPoint, finding: Finding, draft: Draft) -> Claim:
     surface = evidence.surface
-    name = draft.name_of(_weights_at(draft, surface.instance), draft.instance.network.depth, "point")
-    _about_targets(draft, surface.instance)
+    name = draft.name_of(weights_at(draft, surface.instance), draft.instance.network.depth, "point")
+    about_targets(draft, surface.instance)
     if finding.statement == "critical-point":
         by = draft.add(
             {"kind": "gradient-exact", "weights": name, "partial": _number(evidence.partial, surface)}
@@ -86,8 +78,8 @@ def _symmetries(fields: tuple[Symmetry, ...], draft: Draft) -> list[dict[str, An
 @encode.register
 def _(evidence: LocalMinimum, finding: Finding, draft: Draft) -> list[Claim] | None:
     surface, reason = evidence.surface, evidence.reason
-    name = draft.name_of(_weights_at(draft, surface.instance), draft.instance.network.depth, "point")
-    _about_targets(draft, surface.instance)
+    name = draft.name_of(weights_at(draft, surface.instance), draft.instance.network.depth, "point")
+    about_targets(draft, surface.instance)
 
     def loss() -> int:
         return draft.add({"kind": "loss-exact", "weights": name, "value": polynomial(surface.loss)})
@@ -133,7 +125,7 @@ def _smaller(
             ball = Surface(instance, BallDomain(), _balls(point)).loss
         low, high = _exact(ball.lower()), _exact(ball.upper())
         spread = (high - low) + Fraction(1, 2**60)
-        ends = [rational_text(_rounded(low - spread, -1)), rational_text(_rounded(high + spread, 1))]
+        ends = [rational_text(rounded(low - spread, -1)), rational_text(rounded(high + spread, 1))]
         there = draft.add({"kind": "loss-enclosed", "weights": elsewhere, "precision": w, "bounds": ends})
     return [
         {
@@ -150,13 +142,6 @@ def _exact(x: Any) -> Fraction:
     """The value of an Arb number without radius."""
     mantissa, exponent = x.mid().man_exp()
     return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
-
-
-def _rounded(value: Fraction, side: int) -> Fraction:
-    """To 80 binary places, down (-1) or up (1)."""
-    scaled = value * 2**80
-    whole = scaled.numerator // scaled.denominator
-    return Fraction(whole + (side > 0), 2**80)
 
 
 def _weights_of(point: Point) -> Weights:
@@ -200,7 +185,7 @@ def _(evidence: Enclosure, finding: Finding, draft: Draft) -> list[Claim] | None
     if fields is None or evidence.places > evidence.precision:
         return None
     name = draft.name_of(_center(evidence, draft.instance), network.depth, "center")
-    _about_targets(draft, draft.instance)
+    about_targets(draft, draft.instance)
     wide = None
     if evidence.wide_layer is not None:
         parts = [{"rows": list(part.rows), "columns": list(part.columns)} for part in evidence.parts]
@@ -248,47 +233,23 @@ def _integers(values: tuple[int, ...]) -> Any:
 
 
 @encode.register
-def _(evidence: Nearby, finding: Finding, draft: Draft) -> Claim | None:
-    if evidence.inverse is None:
-        return None
-    found = correction(draft, evidence)
-    draft.targets = evidence.targets
-    name, k = draft.name_of(None, draft.instance.network.depth), evidence.layer
-    ends = [rational_text(value) for value in evidence.loss]
-    by = [
-        draft.sigma(k, tuple(range(evidence.samples)), found.columns, found.precision),
-        draft.add(
-            {
-                "kind": "correction",
-                "weights": name,
-                "precision": found.precision,
-                "change": matrix_json(found.change),
-            }
-        ),
-        draft.add({"kind": "loss-enclosed", "weights": name, "precision": found.precision, "bounds": ends}),
-    ]
-    distance = rational_text(max(evidence.distance, found.distance))
-    return {
-        "statement": "zero-loss-nearby", "node": draft.instance.network.node_of(k), "weights": name, "distance": distance,
-        "by": by,
-    }  # fmt: skip
-
-
-@encode.register
 def _(evidence: AtPoint, finding: Finding, draft: Draft) -> Claim | None:
     """Theorems 4.4, 4.5, Corollary 4.6, Extension C and zero-loss-exists: the facts about their one point."""
     *ranks, last = evidence.parts
-    surface = last.evidence.surface
-    point, depth = _weights_at(draft, surface.instance), draft.instance.network.depth
+    known = last.evidence
+    surface = known.surface if isinstance(known, ExactPoint) else exact_surface(known.instance)
+    if surface is None:
+        return None  # gradients of this size are not checked
+    point, depth = weights_at(draft, surface.instance), draft.instance.network.depth
     by = parts_of(tuple(ranks), draft, point)
     if by is None:
         return None
     network, k, name = draft.instance.network, evidence.layer, draft.name_of(point, depth, "point")
-    _about_targets(draft, surface.instance)
+    about_targets(draft, surface.instance)
     v = None if evidence.v is None else [rational_text(q) for q in evidence.v]
     if v is not None:
         U = {"matrix": "lifted-and-row", "node": network.affine_node_of(depth), "weights": name, "row": v}
-        mixed = surface.instance.need_weights().layers[-1].W_ln2 is not None
+        mixed = surface.instance.need_weights()[depth].W_ln2 is not None
         by.append(draft.add({
             "kind": "minor-mod-p", "of": U, "rows": list(evidence.rows or ()), "columns": list(range(len(v))),
             "prime": LARGEST_PRIME, "root": LN2_RESIDUE if mixed else None, "divisor": 1, "solutions": None,

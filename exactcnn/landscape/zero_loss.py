@@ -60,7 +60,6 @@ _TRIED = tuple(
     for s in (1, -1)
 )
 _LN2 = {"sigmoid": Fraction(1), "tanh": Fraction(1, 2)}
-_MOST_SAMPLES = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,8 +102,6 @@ def construct_zero_loss(instance: Instance, k: int) -> ZeroLossLine:
     features = FeatureMatrix(instance, k)
     if features.domain != "rational":
         raise UndecidedError(f"F_{k} is not rational at the given weights")
-    if instance.N > _MOST_SAMPLES:
-        raise UndecidedError(f"exact weights are written down for at most {_MOST_SAMPLES} samples")
     F = features.exact
     columns = rank_mod_p(F.numerators).columns
     if len(columns) != instance.N:

@@ -18,11 +18,12 @@ from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.errors import UndecidedError
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.class_labels import augmented_rank_is_full, class_vectors
+from exactcnn.landscape.decimals import in_words
 from exactcnn.landscape.derivatives import Surface, targets_of
 from exactcnn.landscape.domains import ln_two
 from exactcnn.network.weights import LayerWeights, Weights
 from exactcnn.statements.composite import Composite
-from exactcnn.statements.critical_point import ExactPoint, exact_surface, first_nonzero, in_words
+from exactcnn.statements.critical_point import ExactPoint, exact_surface, first_nonzero
 from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding, all_of
 from exactcnn.statements.lifted_rank import lifted_rank_finding
 from exactcnn.statements.rank import decide_rank

@@ -47,8 +47,6 @@ from exactcnn.statements.statement import Ask, statement
 
 __all__ = ["decide_corollary_3_6", "interpolating_weights", "output_obstacle"]
 
-_MOST_SAMPLES = 256  # explicit weights: N m n_k numbers of up to N times the bits of a feature
-
 
 def output_obstacle(instance: Instance, layer: int | None) -> str | None:
     """Why the statements with k = L-1 do not speak of this network; None if they do."""
@@ -144,8 +142,6 @@ def _exact_features(instance: Instance, k: int) -> LayerValues:
     features = FeatureMatrix(instance, k)
     if features.domain != "rational":
         raise UndecidedError(f"F_{k} is not rational, so no exact weights are written down")
-    if instance.N > _MOST_SAMPLES:
-        raise UndecidedError(f"exact weights are written down for at most {_MOST_SAMPLES} samples")
     return features.exact
 
 

@@ -25,10 +25,10 @@ import numpy as np
 from exactcnn.errors import UndecidedError
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.class_labels import augmented_rank_is_full, class_vectors, injective_beside
+from exactcnn.landscape.decimals import in_words
 from exactcnn.landscape.derivatives import Surface, targets_of
 from exactcnn.landscape.domains import ln_two
 from exactcnn.statements.at_point import conclude, setting
-from exactcnn.statements.critical_point import in_words
 from exactcnn.statements.finding import UNDECIDED, Finding
 from exactcnn.statements.statement import Ask, statement
 

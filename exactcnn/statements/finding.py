@@ -39,7 +39,8 @@ class Finding:
     def rests_on(self) -> frozenset[str]:
         """What has to be trusted beside the mathematics: of this finding and of those that it is made of."""
         own = self.grounds | getattr(self.evidence, "rests_on", frozenset())
-        return own.union(*(part.rests_on for part in getattr(self.evidence, "parts", ())))
+        parts = getattr(self.evidence, "parts", ())
+        return own.union(*(part.rests_on for part in parts if isinstance(part, Finding)))
 
     def __post_init__(self) -> None:
         if self.verdict not in (PROVED, REFUTED, UNDECIDED):

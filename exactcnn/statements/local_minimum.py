@@ -14,21 +14,23 @@ from typing import Any
 
 import numpy as np
 
+from exactcnn.arithmetic.texts import rational_text
 from exactcnn.errors import UndecidedError
 from exactcnn.features.instance import Instance
+from exactcnn.landscape.decimals import in_words
 from exactcnn.landscape.derivatives import Point, Surface
 from exactcnn.landscape.inertia import ball_inertia
 from exactcnn.landscape.kinks import kink_test, kinks_of
 from exactcnn.landscape.krawczyk import PRECISION, candidate
 from exactcnn.landscape.symmetries import Gauge, Symmetry, families_of, gauge_of
 from exactcnn.statements.critical_point import (
-    Partial,
+    decide_critical_point,
     exact_surface,
     first_nonzero,
-    in_words,
     kink_words,
     untouched,
 )
+from exactcnn.statements.enclosed_gradient import Partial
 from exactcnn.statements.finding import PROVED, REFUTED, UNDECIDED, Finding
 from exactcnn.statements.statement import Ask, statement
 
@@ -83,11 +85,10 @@ def decide_local_minimum(instance: Instance, ask: Ask) -> Finding:
     name = "local-minimum"
     surface = exact_surface(instance)
     if surface is None:
-        reason = "The loss and its derivatives are not exact at these weights; critical-point-nearby encloses them."
-        return Finding(name, UNDECIDED, reason, {"loss": None})
+        return _by_critical_point(instance)
     value = surface.loss
     summary: dict[str, Any] = {
-        "loss": [str(c) for c in value.coefficients],
+        "loss": [rational_text(c) for c in value.coefficients],
         "partial": None,
         "symmetries": None,
     }
@@ -117,6 +118,20 @@ def decide_local_minimum(instance: Instance, ask: Ask) -> Finding:
     )
     reason = f"{words}: the gradient is exactly 0 and the Hessian positive definite on {free} parameters; the loss "
     return Finding(name, PROVED, reason + f"there is {in_words(value)}.", summary, evidence)
+
+
+def _by_critical_point(instance: Instance) -> Finding:
+    """Where nothing is exact: a partial derivative that exists and is not 0 refutes, as it refutes `critical-point`."""
+    critical = decide_critical_point(instance, Ask())
+    summary = {"loss": None, **critical.summary}
+    if critical.verdict == REFUTED:
+        return Finding("local-minimum", REFUTED, f"Not even critical. {critical.reason}", summary)
+    if critical.verdict == PROVED:  # by a loss of 0
+        return Finding(
+            "local-minimum", PROVED, "A global minimum: the loss is exactly 0 there (not certified).", summary
+        )
+    reason = "The loss and its derivatives are not exact at these weights, and no partial derivative is shown not to be 0"
+    return Finding("local-minimum", UNDECIDED, f"{reason}; critical-point-nearby encloses them.", summary)
 
 
 def _at_kinks(instance: Instance, surface: Surface, summary: dict[str, Any]) -> Finding:

@@ -13,8 +13,8 @@ from dataclasses import replace
 
 from exactcnn.errors import UndecidedError
 from exactcnn.features.instance import Instance
+from exactcnn.landscape.decimals import in_words
 from exactcnn.statements.at_point import Setting, conclude, labels_note, setting, with_note
-from exactcnn.statements.critical_point import in_words
 from exactcnn.statements.finding import UNDECIDED, Finding
 from exactcnn.statements.statement import Ask, statement
 

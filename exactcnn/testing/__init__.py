@@ -230,14 +230,16 @@ def _verify(
 
 
 def _is_zero(result: Result) -> str:
-    """Is the loss 0, as the finding `loss` has it exactly or in a ball?"""
-    from exactcnn.statements.critical_point import ExactPoint, ball_surface
+    """Is the loss 0, as the finding `loss` has it exactly or in an enclosure?"""
+    from exactcnn.statements.critical_point import EnclosedLoss, ExactPoint
 
     evidence = result.findings[0].evidence
     if isinstance(evidence, ExactPoint):
         return "proved" if evidence.surface.loss.sign() == 0 else "refuted"
-    balls = ball_surface(result.instance)
-    return "undecided" if balls is None or balls.loss.contains(0) else "refuted"
+    if not isinstance(evidence, EnclosedLoss):
+        return "undecided"
+    low, high = evidence.bounds
+    return "proved" if high == 0 else "refuted" if low > 0 else "undecided"
 
 
 def _keep(result: Result, finding: Finding) -> None:
