@@ -1,0 +1,118 @@
+"""Floor 6: ONNX's arithmetic with constants, and its operations on shapes.
+
+Conventions.  A handler gets the node's name, its attributes and its inputs, padded with None, and returns its first
+output; None means the tensor where the chain stands now.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from exactcnn.errors import MalformedError
+from exactcnn.interop.chain import Flow
+from exactcnn.interop.exact_arrays import affine_parts
+from exactcnn.interop.flow import BATCH, reshape_flow
+from exactcnn.interop.onnx_activations import Activations
+from exactcnn.interop.onnx_file import Attributes
+from exactcnn.interop.onnx_values import sizes
+
+__all__ = ["Shapes"]
+
+
+class Shapes(Activations):
+    """Handlers of arithmetic and shapes."""
+
+    def arithmetic(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> Any:
+        """x + c, x - c, c - x, x * c, x / c with constants; x * x, x * sigmoid(x)."""
+        kind, (first, second) = node.op_type.lower(), inputs[:2]
+        delayed = [v for v in (first, second) if isinstance(v, tuple)]
+        if kind == "mul" and len(delayed) == 1 and delayed[0][1] in (first, second):
+            return self.activation(where, delayed[0][1], "silu")
+        if isinstance(first, Flow) and isinstance(second, Flow):
+            if kind == "add":
+                return self.chain.add(where, [first, second])
+            if kind != "mul" or node.input[0] != node.input[1]:
+                raise MalformedError(where, "x * x, or a sum of tensors", f"{kind} of two tensors")
+            return self.activation(where, first, "square")
+        flow_first = isinstance(first, Flow)
+        self.flow(where, first if flow_first else second)
+        constant = self.weights(where, second if flow_first else first)
+        if not constant.ndim:
+            constant = constant.reshape(1)
+        self.chain.affine(where, *affine_parts(kind, constant, flow_first, where))
+        return None
+
+    def flatten(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> None:
+        self.flow(where, inputs[0])
+        axis, axes = a.integer("axis", 1), len(self.chain.shape) + 1
+        if axis not in (1, 1 - axes):
+            raise MalformedError(f"{where}.axis", "1, all axes but the batch", axis)
+        self.chain.flatten(where)
+
+    def reshape(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> Any:
+        entries = sizes(where, inputs[1])
+        if isinstance(inputs[0], np.ndarray):
+            return inputs[0].reshape([int(n) for n in entries])
+        self.flow(where, inputs[0])
+        whole = [BATCH, *self.chain.shape]
+        if not a.integer("allowzero", 0):
+            entries = [
+                whole[i] if n == 0 and n is not BATCH and i < len(whole) else n for i, n in enumerate(entries)
+            ]
+        reshape_flow(self.chain, where, entries, self.file.input_shape[0])
+        return None
+
+    def shape(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> Any:
+        self.flow(where, inputs[0])
+        end = a.integer("end", len(self.chain.shape) + 1)
+        return [BATCH, *self.chain.shape][a.integer("start", 0) : end]
+
+    def gather(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> Any:
+        if not isinstance(inputs[0], list) or a.integer("axis", 0):
+            raise MalformedError(where, "indexing of a shape only", "indexing of a tensor")
+        index = np.asarray(inputs[1])
+        return [inputs[0][int(i)] for i in index.reshape(-1)]
+
+    def concat(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> Any:
+        values = [value for value in inputs if value is not None]
+        if any(isinstance(value, (Flow, tuple)) for value in values):
+            if not all(isinstance(value, Flow) for value in values):
+                raise MalformedError(where, "tensors of the network only", "a constant among them")
+            return self.chain.concatenate(where, values, a.integer("axis", 1))
+        return [n for value in inputs if value is not None for n in sizes(where, value)]
+
+    def unsqueeze(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> Any:
+        if isinstance(inputs[0], list) and len(inputs[0]) == 1:
+            return inputs[0]
+        if isinstance(inputs[0], np.ndarray) and inputs[0].size == 1:
+            return inputs[0].reshape(1)
+        raise MalformedError(where, "unsqueezing of a size only (reshape the data instead)", "a tensor")
+
+    def transpose(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> Any:
+        if not isinstance(inputs[0], np.ndarray):
+            expected = "a transposed constant only (export with channels first)"
+            raise MalformedError(where, expected, "a transposed tensor of the chain")
+        return np.transpose(inputs[0], a.integers("perm", None))
+
+    def constant(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> Any:
+        for attribute in node.attribute:
+            if attribute.name == "value":
+                return self.file.array(attribute.t, where)
+            if attribute.name in ("value_float", "value_floats"):
+                return np.array(a.values[attribute.name], dtype=np.float32)
+            if attribute.name in ("value_int", "value_ints"):
+                return np.array(a.values[attribute.name], dtype=np.int64)
+        raise MalformedError(where, "a numeric constant", "another")
+
+    def keep(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> Any:
+        """Identity, and dropout in evaluation mode."""
+        if node.op_type == "Dropout":
+            mode = inputs[2]
+            if mode is not None and (not isinstance(mode, np.ndarray) or mode.any()):
+                raise MalformedError(where, "evaluation mode (export with model.eval())", "training mode")
+        if isinstance(inputs[0], np.ndarray):
+            return inputs[0]
+        self.flow(where, inputs[0])
+        return None  # the same tensor, but with readers of its own
