@@ -2,7 +2,8 @@
 
 Every complaint is one sentence naming the field, what was expected and what was found.
 Scalars are allowed where all axes agree; ``stride`` of a pooling defaults to its kernel, as
-in PyTorch; ``activation`` may be left out in the last dense layer (it is linear then) and in layers
+in PyTorch, and ``output`` (the positions left on each axis) gives both; ``activation`` may be left out in
+the last dense layer (it is linear then) and in layers
 without weights.  A layer reads the one before it, unless ``of`` names others by ``name`` or number (0 or
 "input": the input); ``add`` and ``concat`` always have an ``of``.
 """
@@ -35,8 +36,8 @@ _WINDOW_KEYS = {"kernel", "stride", "padding", "dilation"}
 _KEYS = {
     "conv": {"kind", "filters", "patches", "activation", "bias"} | _WINDOW_KEYS,
     "dense": {"kind", "units", "activation", "bias"},
-    "maxpool": {"kind", "patches"} | _WINDOW_KEYS,
-    "avgpool": {"kind", "patches", "activation", "count_padding"} | _WINDOW_KEYS,
+    "maxpool": {"kind", "patches", "output"} | _WINDOW_KEYS,
+    "avgpool": {"kind", "patches", "output", "activation", "count_padding"} | _WINDOW_KEYS,
     "add": {"kind", "activation"},
     "concat": {"kind", "axis", "activation"},
     "scale": {"kind", "factors", "shifts", "activation"},
@@ -140,6 +141,21 @@ def _window(record: Mapping[str, Any], below: State, field: str, pooling: bool) 
     return Window(kernel, stride, padding, dilation)
 
 
+def _parts(record: Mapping[str, Any], below: State, field: str) -> Window:
+    """``output = [2, 4]``: each axis cut into so many windows of one size, none shared (1: all of it)."""
+    mixed = sorted(({"patches", "count_padding"} | _WINDOW_KEYS) & set(record))
+    if mixed:
+        raise MalformedError(field, "either an output size or a kernel", f"output and {', '.join(mixed)}")
+    axes = len(below.extents)
+    output = _axes(record["output"], axes, 1, f"{field}.output")
+    if any(e % o for e, o in zip(below.extents, output, strict=True)):
+        raise MalformedError(
+            f"{field}.output", f"sizes that divide the extents {list(below.extents)}", list(output)
+        )
+    kernel = tuple(e // o for e, o in zip(below.extents, output, strict=True))
+    return Window(kernel, kernel, (0,) * axes, (1,) * axes)
+
+
 def _patch_lists(value: object, below: State, field: str) -> tuple[tuple[int, ...], ...]:
     if not isinstance(value, Sequence) or isinstance(value, str) or not value:
         raise MalformedError(f"{field}.patches", "a non-empty list of patches", _kind_of(value))
@@ -230,7 +246,9 @@ def _layer(
     reads: Window | tuple[tuple[int, ...], ...] | None = None
     pooling = kind in ("maxpool", "avgpool")
     if kind == "conv" or pooling:
-        if "patches" in record:
+        if "output" in record:
+            reads = _parts(record, below, field)
+        elif "patches" in record:
             mixed = sorted((_WINDOW_KEYS | {"count_padding"}) & set(record))
             if mixed:
                 raise MalformedError(field, "either patches or a kernel", f"patches and {', '.join(mixed)}")

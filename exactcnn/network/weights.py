@@ -132,8 +132,8 @@ class Weights:
         """Weights from a JSON, NPZ or safetensors file, exactly as stored.
 
         NPZ and safetensors hold ``W1``, ``b1``, .. in the paper's layout, or PyTorch's
-        ``<prefix>.weight``, ``<prefix>.bias``, the prefixes in the order of the layers when
-        sorted (numbers by value).  Refused where that order could be another.
+        ``<prefix>.weight``, ``<prefix>.bias``: the prefixes are the layers' names, or in the order of the layers
+        when sorted (numbers by value).  Refused where that order could be another.
         """
         from exactcnn.network.weight_files import read_weight_file
 
@@ -187,6 +187,9 @@ def _assign(
     if f"W{weighted[0].index}" in arrays:
         names = {layer.index: (f"W{layer.index}", f"b{layer.index}") for layer in weighted}
         torch = False
+    elif all(layer.title is not None and f"{layer.title}.weight" in arrays for layer in weighted):
+        names = {layer.index: (f"{layer.title}.weight", f"{layer.title}.bias") for layer in weighted}
+        torch = True
     else:
         prefixes = [name[: -len(".weight")] for name in arrays if name.endswith(".weight")]
         if len(prefixes) != len(weighted):

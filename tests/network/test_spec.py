@@ -111,6 +111,16 @@ def test_padding_same_keeps_the_extents():
     assert layer.above.extents == (4, 4)
 
 
+def test_pooling_to_an_output_size():
+    """output cuts each axis into windows of one size, as PyTorch's adaptive pooling does where it divides."""
+    for kind in ("maxpool", "avgpool"):
+        for output, kernel in (([2, 1], (2, 6)), (2, (2, 3)), (1, (4, 6))):
+            net = Network.from_dict({"input": [3, 4, 6], "layers": [{"kind": kind, "output": output}, DENSE]})
+            layer = net.layer(1)
+            assert (layer.reads.kernel, layer.reads.stride, layer.reads.padding) == (kernel, kernel, (0, 0))
+            assert Network.from_dict(net.to_json()) == net
+
+
 def test_inputs_of_one_to_three_axes():
     """[d] is one channel on one axis; channels come first otherwise."""
     for shape, state in (
@@ -184,6 +194,21 @@ def test_a_description_is_one_line():
 
 HUGE = 10**5000
 CASES = [
+    (
+        "output that does not divide",
+        {"input": [1, 4, 5], "layers": [{"kind": "avgpool", "output": 2}]},
+        r"layers\[0\]\.output: expected sizes that divide the extents \[4, 5\], found \[2, 2\]",
+    ),
+    (
+        "output and kernel",
+        {"input": [1, 4], "layers": [{"kind": "avgpool", "output": 2, "kernel": 2}]},
+        "either an output size or a kernel, found output and kernel",
+    ),
+    (
+        "output of a convolution",
+        one({"kind": "conv", "filters": 1, "output": 2, "activation": "relu"}),
+        "found key 'output'",
+    ),
     # the whole
     ("number", 7, "spec: expected a table, found 7"),
     ("nothing", None, "spec: expected a table"),

@@ -390,3 +390,18 @@ def test_numbers_decide_the_order_of_equal_shapes(tmp_path, first, second):
     weights = Weights.from_file(SQUARE, tmp_path / "w.npz")
     assert weights[1].W.numerators.tolist() == [[5, 0], [0, 7]]
     assert weights[2].W.numerators.tolist() == [[0, 0], [1, 0]]
+
+
+def test_arrays_by_the_names_of_the_layers(tmp_path):
+    """Where all layers with weights are named, names decide, not the alphabet."""
+    first = {"name": "stem", "kind": "dense", "units": 2, "activation": "relu"}
+    net = Network.from_dict({"input": [2], "layers": [first, {**first, "name": "head"}]})
+    stem, head = floats(2, 2), floats(2, 2, seed=1)
+    arrays = {"stem.weight": stem, "head.weight": head, "stem.bias": stem[0], "head.bias": head[0]}
+    np.savez(tmp_path / "w.npz", **arrays)
+    weights = Weights.from_file(net, tmp_path / "w.npz")
+    assert weights[1].W.to_fractions() == exact(stem.T)
+    assert weights[2].W.to_fractions() == exact(head.T)
+    unnamed = Network.from_dict({"input": [2], "layers": [first, {**first, "name": "other"}]})
+    with pytest.raises(MalformedError, match="names with numbers"):
+        Weights.from_file(unnamed, tmp_path / "w.npz")
