@@ -161,10 +161,10 @@ def resolve(
 ) -> tuple[Instance, tuple[str, ...]]:
     """The instance, and notes, a sentence each, where it is not literally what was given.
 
-    ``drawn``: seed, bits, distribution of weights that nothing gives.  ``layer`` must exist.  ``compare``: the model's own
-    float outputs are compared with the exact network's.  MalformedError or MisuseError say what does not fit.
+    ``drawn``: seed, bits, distribution of weights that nothing gives.  ``layer`` must exist.  ``compare``: a note says how far
+    the model's own float outputs are from the exact network's.  MalformedError or MisuseError say what does not fit.
     """
-    from exactcnn.interop.difference import difference_note
+    from exactcnn.interop.difference import difference_note, require_agreement
 
     if _is_module(net):
         loaded = samples_of(data, targets, samples=samples, start=start, scale=scale)
@@ -179,6 +179,8 @@ def resolve(
     loaded, own = model.aligned(loaded), weights is None
     chosen = weights_of(model, weights, **drawn)
     notes = [*model.notes, *(model.weight_notes if own else ())]
-    if compare and own and model.weights is not None:
+    if own and model.weights is not None and compare:
         notes.append(difference_note(model, loaded))
+    elif own and model.weights is not None:
+        require_agreement(model, loaded)
     return Instance(model.network, loaded, chosen), tuple(notes)

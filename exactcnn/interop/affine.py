@@ -15,7 +15,7 @@ import numpy as np
 from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.errors import MalformedError
 from exactcnn.interop.chain import Chain, Draft
-from exactcnn.interop.exact_arrays import diagonal, plus, times
+from exactcnn.interop.exact_arrays import diagonal, magnitude, plus, times
 from exactcnn.network.layers import Layer, Window
 
 __all__ = ["AffineChain"]
@@ -24,8 +24,13 @@ __all__ = ["AffineChain"]
 class AffineChain(Chain):
     """A chain that knows z -> scale * z + shift."""
 
-    def affine(self, where: str, scale: RationalArray | None, shift: RationalArray | None) -> None:
-        """scale * z + shift, each broadcast against the tensor as NumPy does, the batch axis at most 1."""
+    def affine(
+        self, where: str, scale: RationalArray | None, shift: RationalArray | None, load: float | None = None
+    ) -> None:
+        """scale * z + shift, each broadcast against the tensor as NumPy does, the batch axis at most 1.
+
+        ``load``: the size of the terms of which a program makes the shift, if there are several."""
+        load = magnitude(shift) if load is None else load
         scale, shift = (self._broadcast(where, array) for array in (scale, shift))
         draft = self.below
         fixed = draft is not None and (draft.shared or (draft.W is None and draft.layer.kind != "maxpool"))
@@ -37,10 +42,14 @@ class AffineChain(Chain):
             )
             self.append(where, "scale", None, 1, None, None, "none", fixed=(factors, shifts))
             self.units = units  # a scale keeps the numbers of the units
+            self.drafts[self.at - 1].load += load
         elif draft is not None and draft.linear and self._foldable(draft, scale):
             self._fold(draft, scale, shift)
+            draft.load = draft.load * (1.0 if scale is None else magnitude(scale)) + load
+            draft.steps += 1
         else:
             self.elementwise(where, scale, shift)
+            self.drafts[self.at - 1].load += load
 
     def _broadcast(self, where: str, array: RationalArray | None) -> RationalArray | None:
         """With as many axes as the tensor, each 1 or the tensor's."""

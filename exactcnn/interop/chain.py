@@ -17,6 +17,7 @@ import numpy as np
 from exactcnn.activations import Activation
 from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.errors import MalformedError
+from exactcnn.interop.exact_arrays import magnitude
 from exactcnn.network.geometry import State, check_padding
 from exactcnn.network.layers import Layer, Window
 from exactcnn.network.network import Network, input_state
@@ -51,6 +52,8 @@ class Draft:
     bias: str
     activation: Activation | None = None
     shared: bool = False
+    load: float = 0.0  # all shifts that were folded into it, added up without their signs
+    steps: int = 0  # and how many foldings there were
 
     @property
     def linear(self) -> bool:
@@ -143,6 +146,10 @@ class Chain:
         weights = Weights.from_layers(network, entries)
         return network, weights, tuple(self.notes), tuple(self.weight_notes)
 
+    def loads(self) -> tuple[tuple[float, int], ...]:
+        """Of each layer, what was folded into it: the shifts without their signs, the number of foldings."""
+        return tuple((draft.load, draft.steps) for draft in self.drafts)
+
     def output_order(self) -> tuple[int, ...] | None:
         """The unit of the last layer behind each of the model's outputs, flat; None where that is their order."""
         flat = self.units.reshape(-1)
@@ -206,7 +213,7 @@ class Chain:
                 f"at most {4 * _LARGEST_LAYER} units and patch entries",
                 layer.patch_count * layer.patch_size,
             )
-        self.drafts.append(Draft(where, layer, W, b, bias))
+        self.drafts.append(Draft(where, layer, W, b, bias, load=magnitude(b)))
         self.state = above
         units = above.units()
         self.units = units.reshape(-1) if kind == "dense" else units

@@ -6,6 +6,7 @@ bits are 0, so it is read through float32.
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from math import lcm
 from typing import Any
@@ -16,7 +17,7 @@ from exactcnn.arithmetic.integers import add, largest, scale
 from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.errors import MalformedError
 
-__all__ = ["affine_parts", "diagonal", "exact", "parameter", "plus", "times"]
+__all__ = ["affine_parts", "diagonal", "exact", "magnitude", "parameter", "plus", "times"]
 
 _FLOATS = ("float16", "float32", "float64")
 
@@ -47,6 +48,16 @@ def parameter(value: Any, dtype: str, field: str) -> Fraction:
     if not np.isfinite(number):
         raise MalformedError(field, "a finite number", value)
     return Fraction(number)
+
+
+def magnitude(array: RationalArray | None) -> float:
+    """The largest absolute value, as a float that is no smaller."""
+    if array is None:
+        return 0.0
+    try:
+        return math.nextafter(array.max_abs_numerator() / array.denominator, math.inf)
+    except OverflowError:
+        return math.inf
 
 
 def times(A: RationalArray, B: RationalArray) -> RationalArray:

@@ -73,7 +73,18 @@ def from_onnx(
     network, weights, notes, weight_notes = chain.finish()
     order = chain.output_order()
     run, engine = _runner(file, shape)
-    return Model(network, weights, notes, weight_notes, str(path), run, engine, order)
+    return Model(
+        network,
+        weights,
+        notes,
+        weight_notes,
+        str(path),
+        run,
+        engine,
+        order,
+        chain.loads(),
+        np.dtype(file.dtype).name,
+    )
 
 
 def _shape(file: OnnxFile, given: Sequence[int] | None) -> tuple[int, ...]:

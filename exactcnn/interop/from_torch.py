@@ -57,7 +57,8 @@ def from_torch(module: Any, input_shape: Sequence[int], *, name: str | None = No
         return result
 
     source = f"PyTorch module {type(module).__name__}"
-    return Model(network, weights, notes, weight_notes, source, run, f"PyTorch {torch.__version__}", order)
+    return Model(network, weights, notes, weight_notes, source, run, f"PyTorch {torch.__version__}", order,
+                 chain.loads(), str(_compute_dtype(torch, module)).removeprefix("torch."))  # fmt: skip
 
 
 def _shape(given: Any) -> tuple[int, ...]:

@@ -27,7 +27,7 @@ from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.errors import MalformedError
 from exactcnn.interop.affine import AffineChain
 from exactcnn.interop.chain import Flow
-from exactcnn.interop.exact_arrays import plus, times
+from exactcnn.interop.exact_arrays import magnitude, plus, times
 from exactcnn.interop.rounding import nearest_scale
 from exactcnn.network.layers import Window
 
@@ -281,7 +281,8 @@ class Lowering(AffineChain):
                 f"{where}: {rounded} of its {channels} scales gamma/sqrt(var + eps) are irrational or longer than "
                 "float64; the network verified is the one with the float64 nearest to each, all else exact."
             )
-        self.affine(where, _aligned(scale, self.shape), _aligned(shift, self.shape))
+        load = magnitude(beta) + magnitude(times(mean, scale))
+        self.affine(where, _aligned(scale, self.shape), _aligned(shift, self.shape), load)
 
 
 def _aligned(vector: RationalArray, shape: tuple[int, ...]) -> RationalArray:

@@ -26,6 +26,7 @@ class Model:
     convolution, a layer that had to be inserted), ``weight_notes`` the same of the weights (a rounded
     scale).  ``run`` evaluates the float program, inputs (N, *input shape) to outputs (N, ..), or is None.
     ``output_order``: the unit of the last layer behind each output of the model, None where it is their order.
+    ``loads``, ``dtype``: what bounds the rounding of ``run`` (``float_bound``).
     Unpacks as ``network, weights = model``.
     """
 
@@ -37,6 +38,8 @@ class Model:
     run: Callable[[np.ndarray], np.ndarray] | None = None
     engine: str = ""
     output_order: tuple[int, ...] | None = None
+    loads: tuple[tuple[float, int], ...] = ()
+    dtype: str = "float32"
 
     def __iter__(self) -> Iterator[Network | Weights | None]:
         return iter((self.network, self.weights))
