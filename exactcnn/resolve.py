@@ -104,10 +104,19 @@ def _is_module(value: Any) -> bool:
     return torch is not None and isinstance(value, torch.nn.Module)
 
 
-def model_of(net: Any, input_shape: Sequence[int] | None = None, samples: Samples | None = None) -> Model:
+def model_of(
+    net: Any,
+    input_shape: Sequence[int] | None = None,
+    samples: Samples | None = None,
+    until: str | None = None,
+) -> Model:
     """The exact network with its weights: from a spec or ONNX file, a dict, a Network, a PyTorch module, or the default."""
     from exactcnn.interop import Model, from_torch, read_model
 
+    if until is not None and not isinstance(net, (str, Path)):
+        raise MisuseError(
+            "until", "an ONNX file to cut", type(net).__name__ if net is not None else "no file"
+        )
     if net is None:
         return Model(default_network())
     if _is_module(net):
@@ -116,7 +125,7 @@ def model_of(net: Any, input_shape: Sequence[int] | None = None, samples: Sample
             raise MisuseError("input_shape", "the shape of one sample, such as (1, 28, 28)", "none")
         return from_torch(net, shape)
     if isinstance(net, (str, Path)):
-        return read_model(net)
+        return read_model(net, until=until)
     if isinstance(net, dict):
         net = Network.from_dict(net)
     if isinstance(net, Network):
@@ -156,12 +165,14 @@ def resolve(
     input_shape: Sequence[int] | None = None,
     weights: Weights | str | Path | None = None,
     layer: int | str | None = None,
+    until: str | None = None,
     compare: bool = False,
     **drawn: Any,
 ) -> tuple[Instance, tuple[str, ...]]:
     """The instance, and notes, a sentence each, where it is not literally what was given.
 
-    ``drawn``: seed, bits, distribution of weights that nothing gives.  ``layer`` must exist.  ``compare``: a note says how far
+    ``drawn``: seed, bits, distribution of weights that nothing gives.  ``layer`` must exist.
+    ``until``: the node of an ONNX file that becomes the output.  ``compare``: a note says how far
     the model's own float outputs are from the exact network's.  MalformedError or MisuseError say what does not fit.
     """
     from exactcnn.interop.difference import difference_note, require_agreement
@@ -170,7 +181,7 @@ def resolve(
         loaded = samples_of(data, targets, samples=samples, start=start, scale=scale)
         model = model_of(net, input_shape, loaded)
     else:
-        model = model_of(net)
+        model = model_of(net, until=until)
         if layer is not None:
             model.network.layer(layer)
         loaded = samples_of(data, targets, samples=samples, start=start, scale=scale)

@@ -29,6 +29,7 @@ __all__ = ["critical"]
 
 def critical(
     spec: Spec = None,
+    until: Until = None,
     data: Data = "digits",
     samples: Samples = None,
     start: Start = 0,
@@ -114,7 +115,7 @@ def critical(
     low, high = (parse_rational(text, "box") for text in box or ("-4", "4"))
     with working("reading"):
         instance, notes = resolve(
-            spec, data, samples=samples, start=start, scale=scale, weights=weights, layer=layer, compare=True, seed=seed,
+            spec, data, samples=samples, start=start, scale=scale, weights=weights, layer=layer, until=until, compare=True, seed=seed,
             bits=bits,
         )  # fmt: skip
     extra: dict[str, Any] = {}

@@ -20,8 +20,6 @@ __all__ = ["require_apart", "require_writable", "write_certificate_file"]
 
 def require_writable(path: Path, what: str, *inputs: Path | str | None) -> None:
     """MalformedError, before the long work, for what the file must not or cannot replace: ``inputs`` neither."""
-    from exactcnn.errors import MalformedError
-
     field = f"{what} {path}"
     try:
         if path.is_dir():
@@ -39,8 +37,6 @@ def require_writable(path: Path, what: str, *inputs: Path | str | None) -> None:
 
 def require_apart(path: Path, what: str, *inputs: Path | str | None) -> None:
     """MalformedError if writing ``path`` would replace one of the files that are to be read."""
-    from exactcnn.errors import MalformedError
-
     for source in inputs:
         try:
             same = source is not None and path.samefile(source)

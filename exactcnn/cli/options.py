@@ -9,7 +9,7 @@ import typer
 
 __all__ = [
     "BAD_INPUT", "EXIT", "PROVED", "REFUTED", "UNDECIDED", "AsJson", "Bits", "CertificateFile", "Data", "DataFile",
-    "MaxSeconds", "Samples", "Scale", "Seed", "Spec", "Start", "WeightsFile",
+    "MaxSeconds", "Samples", "Scale", "Seed", "Spec", "Start", "Until", "WeightsFile",
 ]  # fmt: skip
 
 PROVED, REFUTED, BAD_INPUT, UNDECIDED = 0, 1, 2, 3
@@ -19,6 +19,12 @@ Spec = Annotated[
     Path | None,
     typer.Argument(
         help="Spec file, TOML or JSON, or a model with its weights, .onnx. Without it: the embedded digits network."
+    ),
+]
+Until = Annotated[
+    str | None,
+    typer.Option(
+        help="Cut an ONNX file at this node (its name, or that of its output): the network ends there."
     ),
 ]
 Data = Annotated[

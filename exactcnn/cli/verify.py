@@ -61,6 +61,7 @@ class StatementHelp(TyperCommand):
 
 def verify(
     spec: Spec = None,
+    until: Until = None,
     data: Data = "digits",
     samples: Samples = None,
     start: Start = 0,
@@ -139,7 +140,7 @@ def verify(
             raise MalformedError("save-weights", "another file than the certificate", str(save_weights))
     with working("reading"):
         instance, notes = resolve(
-            spec, data, samples=samples, start=start, scale=scale, weights=weights, layer=layer, compare=True,
+            spec, data, samples=samples, start=start, scale=scale, weights=weights, layer=layer, until=until, compare=True,
             seed=seed, bits=bits, distribution=distribution,
         )  # fmt: skip
     if set(statement or ()) - set(asked):  # of a group what the data have targets for

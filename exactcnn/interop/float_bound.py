@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from exactcnn.activations import Activation
 from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.data.samples import Samples
 from exactcnn.errors import UndecidedError
-from exactcnn.activations import Activation
 from exactcnn.network.layers import Layer
 from exactcnn.network.network import Network
 from exactcnn.network.weights import Weights

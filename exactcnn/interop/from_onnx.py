@@ -1,13 +1,12 @@
 """Floor 6: ONNX files -> Model.
 
-Conventions.  The first axis of the input is the batch.  Nodes are taken in the file's order (ONNX demands
-that it be topological), those the output does not depend on are left out.  ``onnx_operations`` knows
+Conventions.  The first axis of the input is the batch.  ``onnx_graph`` selects the nodes, ``onnx_operations`` knows
 the operations; everything else is refused by name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from exactcnn.interop.chain import Flow
 from exactcnn.interop.lowering import Lowering
 from exactcnn.interop.model import Model
 from exactcnn.interop.onnx_file import OnnxFile, printable
+from exactcnn.interop.onnx_graph import runner, select
 from exactcnn.interop.onnx_operations import OPERATIONS, Operations, label, unknown
 
 __all__ = ["from_onnx"]
@@ -26,7 +26,11 @@ _LONGEST_NAME = 200
 
 
 def from_onnx(
-    path: str | Path, input_shape: Sequence[int] | None = None, *, name: str | None = None
+    path: str | Path,
+    input_shape: Sequence[int] | None = None,
+    *,
+    name: str | None = None,
+    until: str | None = None,
 ) -> Model:
     """The exact network that an ONNX file describes, with its weights as stored (float16 to float64, bfloat16).
 
@@ -34,19 +38,26 @@ def from_onnx(
     The graph must be made of Conv, Gemm, MatMul, MaxPool, AveragePool, BatchNormalization, Add, Concat, Flatten,
     Dropout and known activations; float32 attributes (epsilon, alpha) are taken as stored.
 
+    ``until``: the name of a node or a value at which the graph is cut; what lies above it may be anything.
+    A softmax at the end is left out, with a note.
+
     Raises MalformedError (a ValueError) with one sentence for anything else, naming the operation.
     """
     path = Path(path)
     file = OnnxFile(path)
-    needed = _needed(file)
+    part = select(file, until)
+    needed = part.nodes
     for node in needed:
         if node.domain not in ("", "ai.onnx") or node.op_type not in OPERATIONS:
             raise unknown(file.field, node)
-    file.check()
-    shape = _shape(file, input_shape)
+    file.check(needed)
+    file.start(part.input)
+    shape = _shape(file, part.input.name, input_shape)
     stem = path.stem if path.stem.isprintable() else "model"
     chain = Lowering(name or stem[:_LONGEST_NAME] or "model", shape)
-    operations = Operations(file, chain, needed)
+    operations = Operations(file, chain, needed, part.output)
+    for note in part.notes:
+        chain.note(note)
     weights_read = [
         name for node in needed if node.op_type in ("Conv", "Gemm", "MatMul") for name in node.input[1:2]
     ]
@@ -56,7 +67,7 @@ def from_onnx(
         chain.note(
             f"The weights {printable(shared)} are used more than once; statements about almost all or some are undecided."
         )
-    env: dict[str, Any] = {file.input: chain.flow(operations.shared(file.input))}
+    env: dict[str, Any] = {part.input.name: chain.flow(operations.shared(part.input.name))}
     for node in needed:
         where = f"{file.field}: {label(node)}"
         inputs = [_value(file, env, wanted, where) for wanted in node.input]
@@ -64,15 +75,15 @@ def from_onnx(
         for output, result in zip(node.output, results, strict=False):
             if output:
                 env[output] = result
-    final = env.get(file.output)
+    final = env.get(part.output)
     if not isinstance(final, Flow):
         raise MalformedError(
-            file.field, "an output that depends on the input", f"output {printable(file.output)}"
+            file.field, "an output that depends on the input", f"output {printable(part.output)}"
         )
     chain.go(final)
     network, weights, notes, weight_notes = chain.finish()
     order = chain.output_order()
-    run, engine = _runner(file, shape)
+    run, engine = runner(file, part, shape)
     return Model(
         network,
         weights,
@@ -87,9 +98,9 @@ def from_onnx(
     )
 
 
-def _shape(file: OnnxFile, given: Sequence[int] | None) -> tuple[int, ...]:
+def _shape(file: OnnxFile, name: str, given: Sequence[int] | None) -> tuple[int, ...]:
     inner = file.input_shape[1:]
-    where = f"{file.field}: input {printable(file.input)}"
+    where = f"{file.field}: input {printable(name)}"
     if given is not None:
         shape = tuple(given)
         if len(shape) != len(inner) or any(a not in (None, b) for a, b in zip(inner, shape, strict=True)):
@@ -107,16 +118,6 @@ def _shape(file: OnnxFile, given: Sequence[int] | None) -> tuple[int, ...]:
     return shape
 
 
-def _needed(file: OnnxFile) -> list[Any]:
-    """The nodes that the output depends on, in the file's order."""
-    wanted, kept = {file.output}, []
-    for node in reversed(file.nodes):
-        if wanted & set(node.output):
-            kept.append(node)
-            wanted |= set(node.input)
-    return kept[::-1]
-
-
 def _value(file: OnnxFile, env: dict[str, Any], name: str, where: str) -> Any:
     if not name:
         return None
@@ -125,27 +126,3 @@ def _value(file: OnnxFile, env: dict[str, Any], name: str, where: str) -> Any:
             raise MalformedError(where, "inputs computed before it", f"no value {printable(name)!r}")
         env[name] = file.tensor(name)
     return env[name]
-
-
-def _runner(file: OnnxFile, shape: tuple[int, ...]) -> tuple[Callable[[np.ndarray], np.ndarray] | None, str]:
-    """onnxruntime's evaluation of the file, if it is installed."""
-    try:
-        import onnxruntime
-    except ImportError:
-        return None, ""
-
-    def run(x: np.ndarray) -> np.ndarray:
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        session = onnxruntime.InferenceSession(str(file.path), options, providers=["CPUExecutionProvider"])
-        rows = x.reshape(len(x), *shape).astype(file.dtype)
-        batch = file.input_shape[0] or len(rows)
-        parts = []
-        for start in range(0, len(rows), batch):  # a fixed batch is filled with the last row
-            part = rows[start : start + batch]
-            full = np.concatenate([part, np.repeat(part[-1:], batch - len(part), axis=0)])
-            parts.append(session.run(None, {file.input: full})[0][: len(part)])
-        return np.concatenate(parts).astype(np.float64)
-
-    return run, f"onnxruntime {onnxruntime.__version__}"

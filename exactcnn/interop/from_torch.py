@@ -23,12 +23,17 @@ from exactcnn.interop.model import Model
 __all__ = ["from_torch"]
 
 
-def from_torch(module: Any, input_shape: Sequence[int], *, name: str | None = None) -> Model:
+def from_torch(
+    module: Any, input_shape: Sequence[int], *, name: str | None = None, until: str | None = None
+) -> Model:
     """The exact network that ``module`` describes, with its weights as stored (float16 to float64, bfloat16).
 
     ``input_shape``: of one sample, (d,) or (C, *extents), without the batch axis.  The module must be in
     evaluation mode and made of Conv1d/2d/3d, Linear, MaxPool, AvgPool, BatchNorm, sums, concatenations, Dropout,
     Flatten and known activations, as modules or functions, in Sequential or a ``forward`` of its own.
+
+    ``until``: the path of a module or the name of an operation behind which the network is cut; what lies above it may
+    be anything that torch.fx can trace.  A softmax at the end is left out, with a note.
 
     Raises MalformedError (a ValueError) with one sentence for anything else, naming the operation, and
     MisuseError for arguments that are not a module and a shape.
@@ -41,7 +46,7 @@ def from_torch(module: Any, input_shape: Sequence[int], *, name: str | None = No
     chain = Lowering(name or type(module).__name__, shape)
     before = set(vars(module))
     try:
-        _walk(torch, module, chain)
+        program = _walk(torch, module, chain, until)
     finally:
         for name in vars(module).keys() - before:  # tensors that tracing has put there
             delattr(module, name)
@@ -52,7 +57,7 @@ def from_torch(module: Any, input_shape: Sequence[int], *, name: str | None = No
         dtype = _compute_dtype(torch, module)
         with torch.no_grad():
             device = next((p.device for p in module.parameters()), torch.device("cpu"))
-            outputs = module(torch.as_tensor(x.reshape(len(x), *shape)).to(device=device, dtype=dtype))
+            outputs = program(torch.as_tensor(x.reshape(len(x), *shape)).to(device=device, dtype=dtype))
         result: np.ndarray = outputs.detach().to(device="cpu", dtype=torch.float64).numpy()
         return result
 
@@ -91,9 +96,10 @@ def _require_plain(module: Any) -> None:
             raise MalformedError(where, f"the {own[0]} of its class", f"a {own[0]} set on the instance")
 
 
-def _walk(torch: Any, module: Any, chain: Lowering) -> None:
+def _walk(torch: Any, module: Any, chain: Lowering, until: str | None) -> Any:
+    """Everything up to ``until`` onto the chain; the program that computes just that."""
     from exactcnn.interop.torch_modules import Function
-    from exactcnn.interop.torch_operations import Operations
+    from exactcnn.interop.torch_operations import Operations, in_place
     from exactcnn.interop.torch_tables import HARMLESS
 
     fx = optional("torch.fx", "torch")
@@ -133,8 +139,10 @@ def _walk(torch: Any, module: Any, chain: Lowering) -> None:
         ) from None
     nodes = list(graph.nodes)
     output = next(node for node in nodes if node.op == "output")
-    needed = _needed(output)
-    operations = Operations(torch, module, chain, _compute_dtype(torch, module))
+    end = _end(torch, module, nodes, until, chain)
+    needed = _needed(output if end is None else end)
+    nodes = nodes if end is None else nodes[: nodes.index(end) + 1]
+    operations = Operations(torch, module, chain, _compute_dtype(torch, module), needed)
     env: dict[Any, Any] = {}
     inputs = [node for node in nodes if node.op == "placeholder" and node in needed]
     if len(inputs) != 1:
@@ -144,8 +152,13 @@ def _walk(torch: Any, module: Any, chain: Lowering) -> None:
     env[inputs[0]] = chain.flow(operations.shared(inputs[0]))
     called: set[str] = set()
     for node in nodes:
-        if node not in needed and node.op.startswith("call") and node.target not in HARMLESS:
-            # Its result is not used, but it may change a tensor in place (relu with inplace=True).
+        if (
+            node not in needed
+            and node.op.startswith("call")
+            and node.target not in HARMLESS
+            and (until is None or in_place(module, node))
+        ):
+            # Its result is not used (or only above the cut), but it may change a tensor in place.
             raise MalformedError(
                 str(node.name), "operations whose results are used", "one whose result is not"
             )
@@ -165,13 +178,49 @@ def _walk(torch: Any, module: Any, chain: Lowering) -> None:
             )
         called.add(str(node.target) if node.op == "call_module" else "")
         env[node] = operations.apply(node, args, kwargs)
-    result = fx.node.map_arg(output.args[0], env.__getitem__)
+    result = fx.node.map_arg(output.args[0], env.__getitem__) if end is None else env.get(end)
     if not isinstance(result, Flow):
         raise MalformedError(
             type(module).__name__, "a forward that returns one tensor", type(result).__name__
         )
     chain.go(result)
     _confirm(torch, module, fx.GraphModule(module, graph), chain.input_shape)
+    return module if end is None else _prefix(fx, module, nodes, end)
+
+
+def _end(torch: Any, module: Any, nodes: list[Any], until: str | None, chain: Lowering) -> Any:
+    """The node after which the network is cut, None for its output."""
+    if until is not None:
+        named = [n for n in nodes if n.op.startswith("call") and until in (n.target, n.name)]
+        if not named:
+            some = ", ".join(str(n.target) for n in nodes if n.op == "call_module")
+            raise MalformedError("until", f"a module or operation of the network: {some[:400]}", repr(until))
+        return named[-1]
+    end, F = nodes[-1].args[0], torch.nn.functional
+    softmax = {F.softmax, torch.softmax, F.log_softmax, torch.log_softmax, "softmax", "log_softmax"}
+    cut = None
+    while isinstance(end, type(nodes[0])) and end.args:
+        kind = type(module.get_submodule(end.target)) if end.op == "call_module" else end.target
+        if kind not in (torch.nn.Softmax, torch.nn.LogSoftmax, *softmax):
+            break
+        chain.note(
+            f"The last operation, {end.target if end.op == 'call_module' else end.name}, a softmax, is left out: statements "
+            "are about the layers below it, and the network's outputs are those before it."
+        )
+        cut = end = end.args[0]
+    return cut
+
+
+def _prefix(fx: Any, module: Any, nodes: list[Any], end: Any) -> Any:
+    """The program up to and with the node ``end``, which gives the result."""
+    copies: dict[Any, Any] = {}
+    graph = fx.Graph()
+    for node in nodes:
+        copies[node] = graph.node_copy(node, lambda old: copies[old])
+        if node is end:
+            break
+    graph.output(copies[end])
+    return fx.GraphModule(module, graph)
 
 
 def _confirm(torch: Any, module: Any, traced: Any, shape: tuple[int, ...]) -> None:

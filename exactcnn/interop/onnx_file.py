@@ -65,7 +65,8 @@ class Attributes:
 
 
 class OnnxFile:
-    """``nodes`` in order, ``input`` and ``output`` names, ``input_shape`` with None where it is not fixed."""
+    """``nodes`` as they stand, ``inputs`` (entries) and ``outputs`` (names); after ``start``, the ``input_shape`` with None
+    where it is not fixed."""
 
     def __init__(self, path: Path) -> None:
         self.onnx = optional("onnx", "onnx")
@@ -76,12 +77,10 @@ class OnnxFile:
         self.nodes = list(graph.node)
         self._refuse_the_unusual()
         self._tensors = {tensor.name: tensor for tensor in graph.initializer}
-        inputs = [value for value in graph.input if value.name not in self._tensors]
-        if len(inputs) != 1 or len(graph.output) != 1:
-            found = f"{len(inputs)} inputs and {len(graph.output)} outputs"
-            raise MalformedError(self.field, "one input and one output", found)
-        self.input, self.output = inputs[0].name, graph.output[0].name
-        self.input_shape, self.dtype = self._input_type(inputs[0])
+        self.inputs = [value for value in graph.input if value.name not in self._tensors]
+        self.outputs = [value.name for value in graph.output]
+        self.input_shape: tuple[int | None, ...] = ()
+        self.dtype: Any = np.float32
 
     def _parsed(self) -> Any:
         raw = read_bytes(self.path, self.field)
@@ -117,14 +116,45 @@ class OnnxFile:
             expected = f"opset {_OLDEST_OPSET} to {newest}, as the installed onnx knows (export it again)"
             raise MalformedError(self.field, expected, ", ".join(map(str, versions)) or "none")
 
-    def check(self) -> None:
-        """The onnx package's own check, after unknown operations have been refused by name."""
+    def check(self, nodes: list[Any]) -> None:
+        """The onnx package's own check, after unknown operations have been refused by name; ``nodes`` in order."""
         try:
-            self.onnx.checker.check_model(str(self.path))
+            place = {id(node): n for n, node in enumerate(self.nodes)}
+            order = [place[id(node)] for node in nodes]
+            if order == sorted(order):
+                self.onnx.checker.check_model(str(self.path))
+            else:
+                self.onnx.checker.check_model(self._with(nodes))
         except Exception as error:  # ValidationError, and what hostile files make it raise
             raise MalformedError(
                 self.field, "a file that onnx.checker accepts", str(error).partition("\n")[0]
             ) from None
+
+    def _with(self, nodes: list[Any]) -> Any:
+        """The model with these nodes, in this order."""
+        model = self.onnx.ModelProto()
+        model.CopyFrom(self.model)
+        del model.graph.node[:]
+        model.graph.node.extend(nodes)
+        return model
+
+    def extract(self, nodes: list[Any], entry: Any, output: str) -> bytes:
+        """A file of ``nodes`` only, from the input ``entry`` to the value ``output``, external data inside."""
+        model = self._with(nodes)
+        self.onnx.external_data_helper.load_external_data_for_model(model, str(self.path.parent))
+        names = {entry.name, *(name for node in nodes for name in node.input)}
+        for entries in (model.graph.input, model.graph.initializer):
+            kept = [each for each in entries if each.name in names]
+            del entries[:]
+            entries.extend(kept)
+        del model.graph.output[:], model.graph.value_info[:]
+        model.graph.output.append(self.onnx.ValueInfoProto(name=output))
+        result: bytes = model.SerializeToString()
+        return result
+
+    def start(self, entry: Any) -> None:
+        """Take ``entry`` as the input."""
+        self.input_shape, self.dtype = self._input_type(entry)
 
     def _input_type(self, value: Any) -> tuple[tuple[int | None, ...], Any]:
         tensor = value.type.tensor_type

@@ -19,8 +19,8 @@ __all__ = ["OPERATIONS", "Operations", "label", "unknown"]
 
 _MOST_INPUTS, _MOST_SOURCES = 6, 1000  # the latter of Concat and Sum
 _ADVICE = {
-    "Softmax": "export the model without its last softmax: the features below it are what the theory speaks of",
-    "LogSoftmax": "export the model without its last softmax: the features below it are what the theory speaks of",
+    "Softmax": "cut the network below it with until: the features there are what the theory speaks of",
+    "LogSoftmax": "cut the network below it with until: the features there are what the theory speaks of",
     "Erf": "export with opset 20 or later, where GELU is one operation",
     "QuantizeLinear": "verify the model before quantisation",
     "DequantizeLinear": "verify the model before quantisation",

@@ -21,10 +21,10 @@ __all__ = ["Values", "sizes"]
 
 
 class Values:
-    """The values of the ``needed`` nodes of ``file``, which are handed to ``chain``."""
+    """The values of the ``needed`` nodes of ``file``, up to the value ``output``, which are handed to ``chain``."""
 
-    def __init__(self, file: OnnxFile, chain: Lowering, needed: list[Any]) -> None:
-        self.file, self.chain = file, chain
+    def __init__(self, file: OnnxFile, chain: Lowering, needed: list[Any], output: str) -> None:
+        self.file, self.chain, self.output = file, chain, output
         self._consumers: dict[str, list[Any]] = {}
         for node in needed:
             for name in node.input:
@@ -36,11 +36,11 @@ class Values:
             user for user in self._consumers.get(name, [])
             if user.op_type != "Shape" and not (user.op_type == "Sigmoid" and self._swish(user))
         ]  # fmt: skip
-        return len({id(user) for user in readers}) + int(name == self.file.output) > 1
+        return len({id(user) for user in readers}) + int(name == self.output) > 1
 
     def _swish(self, node: Any) -> bool:
         """Is this sigmoid used only to be multiplied with what it was taken of?"""
-        if not node.output or not node.input or node.output[0] == self.file.output:
+        if not node.output or not node.input or node.output[0] == self.output:
             return False
         users = self._consumers.get(node.output[0], [])
         return (

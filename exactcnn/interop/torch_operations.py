@@ -13,14 +13,14 @@ from exactcnn.interop.torch_shapes import Shapes
 from exactcnn.interop.torch_tables import MODES, function_table, method_table, module_table
 from exactcnn.interop.torch_values import unknown
 
-__all__ = ["Operations"]
+__all__ = ["Operations", "in_place"]
 
 
 class Operations(Layers, Shapes):
     """Applies the nodes of a torch.fx graph of ``module`` to ``chain``."""
 
-    def __init__(self, torch: Any, module: Any, chain: Lowering, dtype: Any) -> None:
-        super().__init__(torch, module, chain, dtype)
+    def __init__(self, torch: Any, module: Any, chain: Lowering, dtype: Any, needed: set[Any]) -> None:
+        super().__init__(torch, module, chain, dtype, needed)
         self._functions = function_table(torch, Operations)
         self._methods = method_table(Operations)
         self._modules = module_table(torch, self)
@@ -69,6 +69,13 @@ class Operations(Layers, Shapes):
                 where, "arguments that exactcnn knows", str(error).partition("\n")[0]
             ) from None
         return self.chain.flow(self.shared(node)) if result is None else result
+
+
+def in_place(module: Any, node: Any) -> bool:
+    """May it change a tensor that it was given?"""
+    if node.op == "call_module":
+        return getattr(module.get_submodule(node.target), "inplace", False) is not False
+    return "out" in node.kwargs or _in_place(node, node.args)
 
 
 def _in_place(node: Any, args: Any) -> bool:

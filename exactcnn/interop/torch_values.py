@@ -24,32 +24,32 @@ _KNOWN = (
     "Sigmoid, Tanh, Softplus, SiLU, GELU, ELU, Softsign, square and arctan"
 )
 _ADVICE = {
-    "Softmax": "remove it: the features below it are what the theory speaks of",
-    "LogSoftmax": "remove it: the features below it are what the theory speaks of",
-    "softmax": "remove it: the features below it are what the theory speaks of",
-    "log_softmax": "remove it: the features below it are what the theory speaks of",
+    "Softmax": "cut the network below it with until: the features there are what the theory speaks of",
+    "LogSoftmax": "cut the network below it with until: the features there are what the theory speaks of",
+    "softmax": "cut the network below it with until: the features there are what the theory speaks of",
+    "log_softmax": "cut the network below it with until: the features there are what the theory speaks of",
 }
 
 
 class Values:
-    """The values of a torch.fx graph of ``module``, which is handed to ``chain``."""
+    """The values of a torch.fx graph of ``module``, those ``needed``, which are handed to ``chain``."""
 
-    def __init__(self, torch: Any, module: Any, chain: Lowering, dtype: Any) -> None:
-        self.torch, self.module, self.chain = torch, module, chain
+    def __init__(self, torch: Any, module: Any, chain: Lowering, dtype: Any, needed: set[Any]) -> None:
+        self.torch, self.module, self.chain, self.needed = torch, module, chain, needed
         self.dtype = "float64" if dtype == torch.float64 else "float32"
 
     def shared(self, node: Any) -> bool:
         """Is its value read by several operations, not counting its shape?"""
         readers = [
             user for user in node.users
-            if not (user.op == "call_method" and user.target in ("size", "dim"))
+            if user in self.needed and not (user.op == "call_method" and user.target in ("size", "dim"))
             and not (user.target is getattr and user.args[1:] == ("shape",)) and not self.feeds_swish(user)
         ]  # fmt: skip
         return len(readers) > 1
 
     def feeds_swish(self, node: Any) -> bool:
         """Is this a sigmoid used only to be multiplied with what it was taken of?"""
-        torch, users = self.torch, list(node.users)
+        torch, users = self.torch, [user for user in node.users if user in self.needed]
         if len(users) != 1 or len(node.args) != 1 or node.kwargs:
             return False
         if node.op == "call_module":
