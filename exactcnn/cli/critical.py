@@ -20,6 +20,7 @@ from exactcnn.cli.options import (
     Seed,
     Spec,
     Start,
+    Until,
     WeightsFile,
 )  # fmt: skip
 from exactcnn.cli.output import describe, finding_record, print_findings, working

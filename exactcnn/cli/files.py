@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from exactcnn.cli.output import working
-from exactcnn.errors import UndecidedError
+from exactcnn.errors import MalformedError, UndecidedError
 
 if TYPE_CHECKING:
     from exactcnn.features.instance import Instance

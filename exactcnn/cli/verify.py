@@ -21,6 +21,7 @@ from exactcnn.cli.options import (
     Seed,
     Spec,
     Start,
+    Until,
     WeightsFile,
 )  # fmt: skip
 from exactcnn.cli.output import describe, finding_record, print_findings, resumable, working

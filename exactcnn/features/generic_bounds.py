@@ -92,7 +92,7 @@ def _determinantal(layer: Layer) -> Determinantal | None:
     if layer.kind != "conv" or not isinstance(window, Window):
         return None
     C = layer.below.channels
-    if any(s != 1 for s in window.stride) or any(window.padding) or layer.filters <= C:
+    if any(s != 1 for s in window.stride) or any(pad != 0 for pad in window.padding) or layer.filters <= C:
         return None
     shifts = prod(
         max(0, o - C * d * (k - 1))

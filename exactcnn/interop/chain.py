@@ -18,7 +18,7 @@ from exactcnn.activations import Activation
 from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.errors import MalformedError
 from exactcnn.interop.exact_arrays import magnitude
-from exactcnn.network.geometry import State, check_padding
+from exactcnn.network.geometry import State, check_padding, sides
 from exactcnn.network.layers import Layer, Window
 from exactcnn.network.network import Network, input_state
 from exactcnn.network.spec import network_from_dict
@@ -190,7 +190,15 @@ class Chain:
         activation = None if W is None else _IDENTITY
         if (
             reads is not None
-            and min((*reads.kernel, *reads.stride, *reads.dilation, *(p + 1 for p in reads.padding))) < 1
+            and min(
+                (
+                    *reads.kernel,
+                    *reads.stride,
+                    *reads.dilation,
+                    *(p + 1 for pair in sides(reads.padding) for p in pair),
+                )
+            )
+            < 1
         ):
             raise MalformedError(
                 where, "positive kernels, strides and dilations, and padding of at least 0", reads

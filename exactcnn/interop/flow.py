@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 from exactcnn.errors import MalformedError
+from exactcnn.interop.chain import Flow
 from exactcnn.interop.lowering import Lowering
+from exactcnn.network.geometry import Padding
 
-__all__ = ["BATCH", "FORMULAS", "even_padding", "reshape_flow"]
+__all__ = ["BATCH", "FORMULAS", "Padded", "padding_of", "reshape_flow", "split_padding"]
 
 
 class _Batch:
@@ -60,11 +63,20 @@ def reshape_flow(chain: Lowering, where: str, target: Sequence[Any], batch: int 
     )
 
 
-def even_padding(where: str, totals: Sequence[int]) -> tuple[int, ...]:
-    """Half of each total; MalformedError where the two sides would differ."""
-    if any(total % 2 for total in totals):
-        raise MalformedError(
-            where, "the same padding on both sides (pad the images, or choose an odd kernel)",
-            f"{list(totals)} in all",
-        )  # fmt: skip
-    return tuple(total // 2 for total in totals)
+@dataclass(frozen=True)
+class Padded:
+    """``flow`` with zeros around it, (before, after) for each extent: what a convolution reads."""
+
+    flow: Flow
+    pads: tuple[tuple[int, int], ...]
+
+
+def padding_of(pairs: Sequence[tuple[int, int]]) -> Padding:
+    """(before, after) of each axis as a window has it."""
+    return tuple(before if before == after else (before, after) for before, after in pairs)
+
+
+def split_padding(totals: Sequence[int], more_before: bool = False) -> list[tuple[int, int]]:
+    """Half of each total on each side, what is left over behind (or before)."""
+    pairs = [(total // 2, total - total // 2) for total in totals]
+    return [(b, a) for a, b in pairs] if more_before else pairs

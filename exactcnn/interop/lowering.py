@@ -29,6 +29,7 @@ from exactcnn.interop.affine import AffineChain
 from exactcnn.interop.chain import Flow
 from exactcnn.interop.exact_arrays import magnitude, plus, times
 from exactcnn.interop.rounding import nearest_scale
+from exactcnn.network.geometry import Padding, sides
 from exactcnn.network.layers import Window
 
 __all__ = ["Lowering"]
@@ -47,7 +48,7 @@ class Lowering(AffineChain):
         weight: RationalArray,
         bias: RationalArray | None,
         stride: tuple[int, ...],
-        padding: tuple[int, ...],
+        padding: Padding,
         dilation: tuple[int, ...],
         groups: int = 1,
     ) -> None:
@@ -104,20 +105,14 @@ class Lowering(AffineChain):
         where: str,
         kernel: tuple[int, ...],
         stride: tuple[int, ...],
-        padding: tuple[int, ...],
+        padding: Padding,
         dilation: tuple[int, ...],
         ceil: bool = False,
     ) -> None:
-        """Max-pooling of each channel; padding is -infinity.  ``ceil``: round extents up, where it matters
-        refused."""
+        """Max-pooling of each channel; padding is -infinity.  ``ceil``: a last window may stand over the edge."""
         self.require_image(where, len(kernel))
-        window = (self.state.extents, kernel, stride, padding, dilation)
         if ceil:
-            rests = [(e + 2 * p - d * (k - 1) - 1) % s for e, k, s, p, d in zip(*window, strict=True)]
-            if any(rests):
-                raise MalformedError(
-                    where, "ceil_mode off, or windows that fit (crop or pad the input)", "ceil_mode on"
-                )
+            padding = self._over_the_edge(kernel, stride, padding, dilation)
         self.append(where, "maxpool", Window(kernel, stride, padding, dilation), 1, None, None, "none")
 
     def avgpool(
@@ -125,20 +120,51 @@ class Lowering(AffineChain):
         where: str,
         kernel: tuple[int, ...],
         stride: tuple[int, ...],
-        padding: tuple[int, ...],
+        padding: Padding,
         ceil: bool,
         count_padding: bool,
     ) -> None:
-        """Average-pooling of each channel; ``count_padding``: are zeros of the padding counted?"""
+        """Average-pooling of each channel; ``count_padding``: are zeros of the padding counted?
+
+        ``ceil``: a last window may stand over the edge; what lies beyond the padding is never counted."""
         self.require_image(where, len(kernel))
-        window = (self.state.extents, kernel, stride, padding)
-        if ceil and any((e + 2 * p - k) % s for e, k, s, p in zip(*window, strict=True)):
-            raise MalformedError(
-                where, "ceil_mode off, or windows that fit (crop or pad the input)", "ceil_mode on"
-            )
-        window_of = Window(kernel, stride, padding, (1,) * len(kernel))
-        counted = count_padding or not any(padding)
-        self.append(where, "avgpool", window_of, 1, None, None, "none", count_padding=counted)
+        ones = (1,) * len(kernel)
+        counted = count_padding and any(map(any, sides(padding)))
+        if ceil:
+            wider = self._over_the_edge(kernel, stride, padding, ones)
+            if wider != padding and counted:
+                raise MalformedError(
+                    where, "ceil_mode off, no padding, or padding that is not counted", "all three"
+                )
+            counted = counted or (count_padding and wider == padding)
+            padding = wider
+        else:
+            counted = count_padding or not any(map(any, sides(padding)))
+        self.append(
+            where,
+            "avgpool",
+            Window(kernel, stride, padding, ones),
+            1,
+            None,
+            None,
+            "none",
+            count_padding=counted,
+        )
+
+    def _over_the_edge(
+        self, kernel: tuple[int, ...], stride: tuple[int, ...], padding: Padding, dilation: tuple[int, ...]
+    ) -> Padding:
+        """The padding with which a last window that starts before the end of the image fits."""
+        pairs: list[tuple[int, int]] = []
+        for e, k, s, (before, after), d in zip(
+            self.state.extents, kernel, stride, sides(padding), dilation, strict=True
+        ):
+            span = d * (k - 1) + 1
+            last = -(-(e + before + after - span) // s)
+            if last * s >= e + before:
+                last -= 1
+            pairs.append((before, max(after, last * s + span - e - before)))
+        return tuple(before if before == after else (before, after) for before, after in pairs)
 
     def adaptive_avgpool(self, where: str, sizes: tuple[int | None, ...]) -> None:
         """To so many positions (None: as they are), which must divide the extents."""

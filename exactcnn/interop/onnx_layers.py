@@ -13,7 +13,7 @@ import numpy as np
 from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.errors import MalformedError
 from exactcnn.interop.chain import Flow
-from exactcnn.interop.flow import even_padding
+from exactcnn.interop.flow import Padded, padding_of, split_padding
 from exactcnn.interop.onnx_file import Attributes
 from exactcnn.interop.onnx_values import Values, sizes
 
@@ -24,19 +24,26 @@ class Layers(Values):
     """Handlers of layers."""
 
     def conv(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> None:
-        self.flow(where, inputs[0])
+        before = inputs[0].pads if isinstance(inputs[0], Padded) else None
+        self.flow(where, inputs[0].flow if isinstance(inputs[0], Padded) else inputs[0])
         W = self.weights(f"{where}.weight", inputs[1])
         axes = W.ndim - 2
         kernel = a.integers("kernel_shape", W.shape[2:])
         if kernel != W.shape[2:]:
             raise MalformedError(f"{where}.kernel_shape", f"{W.shape[2:]}, as its weights have", kernel)
-        stride, padding, dilation = self._window(where, a, kernel, axes)
+        stride, pairs, dilation = self._window(where, a, kernel, axes)
+        if before is not None:
+            if a.text("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
+                raise MalformedError(
+                    f"{where}.auto_pad", "explicit padding behind a Pad", a.text("auto_pad", "")
+                )
+            pairs = [(p + x, q + y) for (p, q), (x, y) in zip(pairs, before, strict=True)]
         self.chain.convolution(
             where,
             W,
             self.optional(f"{where}.bias", inputs[2]),
             stride,
-            padding,
+            padding_of(pairs),
             dilation,
             a.integer("group", 1),
         )
@@ -47,7 +54,8 @@ class Layers(Values):
         kernel = a.integers("kernel_shape", None)
         if kernel is None:
             raise MalformedError(f"{where}.kernel_shape", "a list of integers", "nothing")
-        stride, padding, dilation = self._window(where, a, kernel, len(kernel))
+        stride, pairs, dilation = self._window(where, a, kernel, len(kernel))
+        padding = padding_of(pairs)
         ceil = bool(a.integer("ceil_mode", 0))
         if node.op_type == "MaxPool":
             self.chain.maxpool(where, kernel, stride, padding, dilation, ceil)
@@ -73,38 +81,56 @@ class Layers(Values):
             raise MalformedError(where, "a sum of tensors of the network", f"{len(values)} values")
         self.chain.add(where, values)
 
+    def pad(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> Any:
+        """Zeros around an image, for the convolution that reads it."""
+        listed = a.integers("pads", None)
+        value: Any = Fraction(a.number("value", 0.0))
+        if listed is None:
+            listed = tuple(int(n) for n in sizes(where, inputs[1]))
+            value = 0 if inputs[2] is None else np.asarray(inputs[2]).any()
+        if not isinstance(inputs[0], Flow):
+            raise MalformedError(where, "a tensor of the network as its input", "another value")
+        if a.text("mode", "constant") != "constant" or value:
+            raise MalformedError(where, "a padding by zeros", a.text("mode", "constant"))
+        axes, given = inputs[0].units.ndim + 1, inputs[3]
+        places = list(range(axes)) if given is None else [int(n) % axes for n in sizes(where, given)]
+        if len(listed) != 2 * len(places) or len(set(places)) != len(places):
+            raise MalformedError(where, f"{2 * len(places)} numbers", listed)
+        pads = dict.fromkeys(range(axes), (0, 0)) | dict(
+            zip(places, zip(listed[: len(places)], listed[len(places) :], strict=True), strict=True)
+        )
+        if min(listed, default=0) < 0 or any(pads[0]) or any(pads[1]):
+            raise MalformedError(where, "a padding of at least 0 of extents, not of channels", listed)
+        if any(listed):
+            return Padded(inputs[0], tuple(pads[n] for n in range(2, axes)))
+        self.flow(where, inputs[0])
+        return None  # the same tensor, but with readers of its own
+
     def _window(
         self, where: str, a: Attributes, kernel: tuple[int, ...], axes: int
-    ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    ) -> tuple[tuple[int, ...], list[tuple[int, int]], tuple[int, ...]]:
         """(stride, padding, dilation), one entry for each axis."""
         ones = (1,) * axes
         stride, dilation = a.integers("strides", ones) or (), a.integers("dilations", ones) or ()
         if len(stride) != axes or len(dilation) != axes or min((*stride, *dilation), default=1) < 1:
             raise MalformedError(where, f"positive strides and dilations for {axes} axes", (stride, dilation))
+        if len(self.chain.state.extents) != axes or len(kernel) != axes:
+            raise MalformedError(where, f"an input of channels and {axes} axes", f"shape {self.chain.shape}")
         auto = a.text("auto_pad", "NOTSET")
-        spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
         if auto == "VALID":
-            return stride, (0,) * axes, dilation
+            return stride, [(0, 0)] * axes, dilation
         if auto in ("SAME_UPPER", "SAME_LOWER"):
-            extents = self.chain.state.extents
-            if len(extents) != axes:
-                raise MalformedError(
-                    where, f"an input of channels and {axes} axes", f"shape {self.chain.shape}"
-                )
             totals = [
-                max(0, (-(-e // s) - 1) * s + span - e)
-                for e, s, span in zip(extents, stride, spans, strict=True)
+                max(0, (-(-e // s) - 1) * s + d * (k - 1) + 1 - e)
+                for e, s, k, d in zip(self.chain.state.extents, stride, kernel, dilation, strict=True)
             ]
-            return stride, even_padding(where, totals), dilation
+            return stride, split_padding(totals, auto == "SAME_LOWER"), dilation
         if auto != "NOTSET":
             raise MalformedError(f"{where}.auto_pad", "NOTSET, VALID, SAME_UPPER or SAME_LOWER", auto)
         pads = a.integers("pads", (0,) * (2 * axes)) or ()
         if len(pads) != 2 * axes or min(pads, default=0) < 0:
             raise MalformedError(f"{where}.pads", f"{2 * axes} numbers of at least 0", pads)
-        if pads[:axes] != pads[axes:]:
-            expected = "the same padding on both sides (pad the images, or choose an odd kernel)"
-            raise MalformedError(f"{where}.pads", expected, pads)
-        return stride, pads[:axes], dilation
+        return stride, list(zip(pads[:axes], pads[axes:], strict=True)), dilation
 
     def gemm(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> None:
         self.flow(where, inputs[0])

@@ -102,6 +102,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "MaxPool": Operations.pool,
     "Mish": _simple("mish"),
     "Mul": Operations.arithmetic,
+    "Pad": Operations.pad,
     "Pow": Operations.power,
     "ReduceMean": Operations.mean,
     "Relu": _simple("relu"),

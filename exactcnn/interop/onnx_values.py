@@ -52,6 +52,8 @@ class Values:
     def flow(self, where: str, value: Any) -> None:
         if not isinstance(value, Flow):
             what = "a sigmoid of which something else is read" if isinstance(value, tuple) else "a constant"
+            if not isinstance(value, (tuple, np.ndarray, list)):
+                what = "a padded one, which only a convolution reads"
             raise MalformedError(where, "a tensor of the network as its input", what)
         self.chain.go(value)
 

@@ -71,12 +71,12 @@ def _layer(torch: Any, layer: Layer, entry: LayerWeights | None, dtype: str, fie
         if isinstance(layer.reads, Window):
             pool = getattr(nn, f"MaxPool{len(layer.reads.kernel)}d")
             w = layer.reads
-            for k, p in zip(w.kernel, w.padding, strict=True):
+            for k, p in zip(w.kernel, _even(w, layer.field), strict=True):
                 if 2 * p > k:
                     raise MalformedError(
                         layer.field, "pool padding of at most half the kernel, as PyTorch asks", p
                     )
-            return [pool(w.kernel, w.stride, w.padding, w.dilation)]
+            return [pool(w.kernel, w.stride, _even(w, layer.field), w.dilation)]
         return [PoolPatches(place[layer.patches.indices])]
     W, T = _floats(entry.W, dtype, f"{field}.W"), layer.filters
     b = None if entry.b is None else _floats(entry.b, dtype, f"{field}.b")
@@ -87,7 +87,14 @@ def _layer(torch: Any, layer: Layer, entry: LayerWeights | None, dtype: str, fie
         w = layer.reads
         conv = getattr(nn, f"Conv{len(w.kernel)}d")
         made = conv(
-            layer.below.channels, T, w.kernel, w.stride, w.padding, w.dilation, bias=shared, dtype=tensor_type
+            layer.below.channels,
+            T,
+            w.kernel,
+            w.stride,
+            _even(w, layer.field),
+            w.dilation,
+            bias=shared,
+            dtype=tensor_type,
         )
         matrix = W.T.reshape(T, layer.below.channels, *w.kernel)
     elif layer.kind == "dense":
@@ -112,6 +119,16 @@ def _layer(torch: Any, layer: Layer, entry: LayerWeights | None, dtype: str, fie
     if not isinstance(layer.reads, Window) and layer.kind != "dense":
         parts.append(ChannelsFirst())
     return parts
+
+
+def _even(window: Window, field: str) -> tuple[int, ...]:
+    """The padding, if both sides have as much."""
+    found = []
+    for pad in window.padding:
+        if not isinstance(pad, int):
+            raise MalformedError(field, "the same padding on both sides, as PyTorch asks", pad)
+        found.append(pad)
+    return tuple(found)
 
 
 def _activation(torch: Any, activation: Activation, field: str) -> list[Any]:

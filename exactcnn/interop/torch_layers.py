@@ -10,7 +10,7 @@ from typing import Any
 
 from exactcnn.errors import MalformedError
 from exactcnn.interop.chain import Flow
-from exactcnn.interop.flow import even_padding
+from exactcnn.interop.flow import Padded, padding_of, split_padding
 from exactcnn.interop.torch_values import Values
 
 __all__ = ["Layers"]
@@ -23,14 +23,20 @@ class Layers(Values):
         self, where: str, x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0,
         dilation: Any = 1, groups: int = 1,
     ) -> None:  # fmt: skip
-        self.current(where, (x,))
+        before = x.pads if isinstance(x, Padded) else None
+        self.current(where, (x.flow if isinstance(x, Padded) else x,))
         W = self.array(weight, f"{where}.weight")
         axes = W.ndim - 2
         kernel, steps, gaps = W.shape[2:], _axes(stride, axes, where), _axes(dilation, axes, where)
         if padding == "same":
-            pads = even_padding(where, [d * (k - 1) for k, d in zip(kernel, gaps, strict=True)])
+            pairs = split_padding([d * (k - 1) for k, d in zip(kernel, gaps, strict=True)])
         else:
-            pads = _axes(0 if padding == "valid" else padding, axes, where)
+            pairs = [(p, p) for p in _axes(0 if padding == "valid" else padding, axes, where)]
+        if before is not None:
+            if len(before) != axes:
+                raise MalformedError(where, f"a padding of {axes} extents", before)
+            pairs = [(p + x, q + y) for (p, q), (x, y) in zip(pairs, before, strict=True)]
+        pads = padding_of(pairs)
         self.chain.convolution(where, W, self.optional(bias, f"{where}.bias"), steps, pads, gaps, groups)
 
     def conv_module(self, where: str, part: Any) -> None:
@@ -38,8 +44,25 @@ class Layers(Values):
             raise MalformedError(
                 where, "padding_mode 'zeros' (pad the images yourself)", repr(part.padding_mode)
             )
-        x = self.chain.flow()
-        self.conv(where, x, part.weight, part.bias, part.stride, part.padding, part.dilation, part.groups)
+        self.conv(
+            where, self.value, part.weight, part.bias, part.stride, part.padding, part.dilation, part.groups
+        )
+
+    def pad(self, where: str, x: Any, pad: Any, mode: str = "constant", value: Any = None) -> Any:
+        """Zeros around an image, for the convolution that reads it; the last axis comes first in ``pad``."""
+        self.current(where, (x,))
+        extents = len(self.chain.shape) - 1
+        numbers = list(pad) if isinstance(pad, (list, tuple)) else [pad] * 2 * extents
+        if mode != "constant" or value not in (None, 0, 0.0):
+            raise MalformedError(where, "a padding by zeros", f"mode {mode!r}, value {value}")
+        if (
+            len(numbers) % 2
+            or len(numbers) > 2 * extents
+            or any(type(n) is not int or n < 0 for n in numbers)
+        ):
+            raise MalformedError(where, "a padding of extents by whole numbers of at least 0", pad)
+        pairs = list(zip(numbers[::2], numbers[1::2], strict=True))[::-1]
+        return Padded(x, tuple([(0, 0)] * (extents - len(pairs)) + pairs))
 
     def linear(self, where: str, x: Any, weight: Any, bias: Any = None) -> None:
         self.current(where, (x,))

@@ -7,6 +7,7 @@ from typing import Any
 
 from exactcnn.errors import ExactCNNError, MalformedError
 from exactcnn.interop.chain import Flow
+from exactcnn.interop.flow import Padded
 from exactcnn.interop.lowering import Lowering
 from exactcnn.interop.torch_layers import Layers
 from exactcnn.interop.torch_shapes import Shapes
@@ -37,15 +38,19 @@ class Operations(Layers, Shapes):
             handler = self._modules.get(type(part))
             if handler is None:
                 raise unknown(f"{node.target} ({type(part).__name__})", type(part).__name__)
-            self.current(where, args)
+            self.value = args[0] if len(args) == 1 else None
+            if isinstance(self.value, Padded) and type(part).__name__.startswith("Conv"):
+                self.chain.go(self.value.flow)
+            else:
+                self.current(where, args)
             if getattr(part, "inplace", False) and type(part).__name__ not in MODES:
                 self.chain.require_own(where)
             if part.training and type(part).__name__ in MODES:
                 raise MalformedError(
                     f"{node.target}", "evaluation mode (call module.eval() first)", "training mode"
                 )
-            handler(f"{node.target} ({type(part).__name__})", part)
-            return self.chain.flow(self.shared(node))
+            result = handler(f"{node.target} ({type(part).__name__})", part)
+            return self.chain.flow(self.shared(node)) if result is None else result
         if node.op == "call_method":
             handler = self._methods.get(node.target)
             if handler is None and hasattr(self.torch.Tensor, node.target):

@@ -63,6 +63,7 @@ def function_table(torch: Any, O: Any) -> dict[Any, Callable[..., Any]]:  # noqa
     table |= dict.fromkeys((torch.cat, torch.concat, torch.concatenate), O.concatenate)
     table |= {
         F.linear: O.linear,
+        F.pad: O.pad,
         torch.mean: O.mean,
         F.batch_norm: O.batch_norm,
         F.gelu: O.gelu,
@@ -109,6 +110,15 @@ def module_table(torch: Any, operations: Any) -> dict[Any, Callable[[str, Any], 
         nn.Softsign: simple(FORMULAS["softsign"]),
     }
     table |= dict.fromkeys((nn.Conv1d, nn.Conv2d, nn.Conv3d), operations.conv_module)
+    for pad in (
+        nn.ZeroPad1d,
+        nn.ZeroPad2d,
+        nn.ZeroPad3d,
+        nn.ConstantPad1d,
+        nn.ConstantPad2d,
+        nn.ConstantPad3d,
+    ):
+        table[pad] = lambda where, m: operations.pad(where, here(), m.padding, "constant", m.value)
     table |= dict.fromkeys((nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d), operations.batch_norm_module)
     for axes, pool in enumerate((nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d), start=1):
         table[pool] = lambda where, m, axes=axes: operations.max_pool(  # type: ignore[misc]

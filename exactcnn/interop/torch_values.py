@@ -36,6 +36,7 @@ class Values:
 
     def __init__(self, torch: Any, module: Any, chain: Lowering, dtype: Any, needed: set[Any]) -> None:
         self.torch, self.module, self.chain, self.needed = torch, module, chain, needed
+        self.value: Any = None  # what a module is called with
         self.dtype = "float64" if dtype == torch.float64 else "float32"
 
     def shared(self, node: Any) -> bool:

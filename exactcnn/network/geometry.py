@@ -18,16 +18,26 @@ from exactcnn.errors import MalformedError
 
 __all__ = [
     "LARGEST_PATCH_TABLE",
+    "Padding",
     "Patches",
     "State",
     "check_padding",
     "explicit_patches",
     "grid_extents",
     "grid_patches",
+    "sides",
 ]
 
 # P * l above this is refused before anything is allocated (1.6 GB of indices).
 LARGEST_PATCH_TABLE = 200_000_000
+
+# Places added on each axis: as many on both sides, or (before, after).
+Padding = tuple[int | tuple[int, int], ...]
+
+
+def sides(padding: Padding) -> tuple[tuple[int, int], ...]:
+    """(before, after) for each axis."""
+    return tuple((pad, pad) if isinstance(pad, int) else pad for pad in padding)
 
 
 @dataclass(frozen=True)
@@ -101,18 +111,18 @@ def grid_extents(
     extents: tuple[int, ...],
     kernel: tuple[int, ...],
     stride: tuple[int, ...],
-    padding: tuple[int, ...],
+    padding: Padding,
     dilation: tuple[int, ...],
     field: str,
 ) -> tuple[int, ...]:
     """Output extents of a sliding window; MalformedError if it does not fit."""
     out = []
-    for e, k, s, pad, d in zip(extents, kernel, stride, padding, dilation, strict=True):
-        room = e + 2 * pad - d * (k - 1) - 1
+    for e, k, s, (before, after), d in zip(extents, kernel, stride, sides(padding), dilation, strict=True):
+        room = e + before + after - d * (k - 1) - 1
         if room < 0:
             raise MalformedError(
                 f"{field}.kernel",
-                f"a window that fits into the padded extent {e + 2 * pad}",
+                f"a window that fits into the padded extent {e + before + after}",
                 f"kernel {k} with dilation {d}, which spans {d * (k - 1) + 1}",
             )
         out.append(room // s + 1)
@@ -123,7 +133,7 @@ def check_padding(
     below: State,
     kernel: tuple[int, ...],
     stride: tuple[int, ...],
-    padding: tuple[int, ...],
+    padding: Padding,
     dilation: tuple[int, ...],
     field: str,
 ) -> None:
@@ -131,14 +141,16 @@ def check_padding(
 
     A patch holds a real neuron iff its window does on every axis, so no patch is built.
     """
-    places = below.channels * prod(e + 2 * pad for e, pad in zip(below.extents, padding, strict=True))
+    places = below.channels * prod(
+        e + sum(pads) for e, pads in zip(below.extents, sides(padding), strict=True)
+    )
     if places > LARGEST_PATCH_TABLE:
         raise MalformedError(f"{field}.padding", f"at most {LARGEST_PATCH_TABLE} padded places", places)
     out = grid_extents(below.extents, kernel, stride, padding, dilation, field)
-    for axis, (e, k, s, pad, d, o) in enumerate(
-        zip(below.extents, kernel, stride, padding, dilation, out, strict=True)
+    for axis, (e, k, s, (before, _), d, o) in enumerate(
+        zip(below.extents, kernel, stride, sides(padding), dilation, out, strict=True)
     ):
-        bad = _only_padding(e, k, s, pad, d, o)
+        bad = _only_padding(e, k, s, before, d, o)
         if bad is not None:
             found = f"padding only at output place {bad} of axis {axis}"
             raise MalformedError(f"{field}.padding", "a real neuron in every patch", found)
@@ -160,7 +172,7 @@ def grid_patches(
     below: State,
     kernel: tuple[int, ...],
     stride: tuple[int, ...],
-    padding: tuple[int, ...],
+    padding: Padding,
     dilation: tuple[int, ...],
     *,
     per_channel: bool,
@@ -184,7 +196,8 @@ def grid_patches(
     # place[i] has shape (o_i, k_i): the padded coordinate of every (position, offset).
     rank = len(kernel)
     place = np.zeros((1,) * (2 * rank), dtype=np.int64)
-    padded_extents = tuple(e + 2 * pad for e, pad in zip(below.extents, padding, strict=True))
+    pads = sides(padding)
+    padded_extents = tuple(e + sum(pair) for e, pair in zip(below.extents, pads, strict=True))
     for axis in range(rank):
         coordinate = (
             np.arange(out[axis], dtype=np.int64)[:, None] * stride[axis]
@@ -198,7 +211,7 @@ def grid_patches(
     # Number every place of the padded grid: the real neuron there, or a new padding neuron.
     numbers = below.size + np.arange(below.channels * prod(padded_extents), dtype=np.int64)
     grid = numbers.reshape(below.channels, *padded_extents)
-    inside = tuple(slice(pad, pad + e) for e, pad in zip(below.extents, padding, strict=True))
+    inside = tuple(slice(before, before + e) for e, (before, _) in zip(below.extents, pads, strict=True))
     grid[(slice(None), *inside)] = below.units()
 
     indices = grid.reshape(below.channels, -1)[:, place]  # (C, positions, window)

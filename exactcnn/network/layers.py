@@ -21,7 +21,15 @@ from exactcnn.activations import Activation
 from exactcnn.arithmetic.integers import narrow
 from exactcnn.arithmetic.texts import rational_text
 from exactcnn.errors import MisuseError
-from exactcnn.network.geometry import Patches, State, explicit_patches, grid_extents, grid_patches
+from exactcnn.network.geometry import (
+    Padding,
+    Patches,
+    State,
+    explicit_patches,
+    grid_extents,
+    grid_patches,
+    sides,
+)
 
 __all__ = ["BIASES", "MIXTURES", "Layer", "Mixture", "Window"]
 
@@ -31,18 +39,19 @@ MIXTURES = ("avgpool", "add", "concat", "scale", "activation")
 
 @dataclass(frozen=True)
 class Window:
-    """A sliding window: one entry per axis of the layer below."""
+    """A sliding window: one entry per axis of the layer below; an entry of ``padding`` is a pair only where the two
+    sides differ."""
 
     kernel: tuple[int, ...]
     stride: tuple[int, ...]
-    padding: tuple[int, ...]
+    padding: Padding
     dilation: tuple[int, ...]
 
-    def to_json(self) -> dict[str, list[int]]:
+    def to_json(self) -> dict[str, Any]:
         return {
             "kernel": list(self.kernel),
             "stride": list(self.stride),
-            "padding": list(self.padding),
+            "padding": [pad if isinstance(pad, int) else list(pad) for pad in self.padding],
             "dilation": list(self.dilation),
         }
 
@@ -259,7 +268,7 @@ class Layer:
         explicit = self.reads is not None and not isinstance(self.reads, Window)
         first: dict[str, Any] = {"kind": f"{self.kind}-lists" if explicit else self.kind, **self._fixed()}
         if isinstance(self.reads, Window):
-            first.update(self.reads.to_json(), padding=[[q, q] for q in self.reads.padding])
+            first.update(self.reads.to_json(), padding=[list(pair) for pair in sides(self.reads.padding)])
         elif self.reads is not None:
             first["patches"] = [list(patch) for patch in self.reads]
         if self.affine:
@@ -282,7 +291,7 @@ class Layer:
             text = "x".join(map(str, self.reads.kernel))
             ones = (1,) * len(self.reads.kernel)
             extras = [
-                f"{name} {'x'.join(map(str, values))}"
+                f"{name} {'x'.join(_side(value) for value in values)}"
                 for name, values, usual in (
                     ("stride", self.reads.stride, self.reads.kernel if self.pooling else ones),
                     ("padding", self.reads.padding, (0,) * len(ones)),
@@ -298,6 +307,10 @@ class Layer:
         return f"conv {self.filters} filters {text}, {self.activation}, bias per {self.bias}".replace(
             "bias per none", "no bias"
         )
+
+
+def _side(value: int | tuple[int, int]) -> str:
+    return str(value) if isinstance(value, int) else f"({value[0]},{value[1]})"
 
 
 def _text(value: Fraction) -> int | str:

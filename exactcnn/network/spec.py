@@ -20,7 +20,7 @@ from exactcnn.activations import Activation
 from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.data.files import load_json, read_bytes
 from exactcnn.errors import MalformedError, shown
-from exactcnn.network.geometry import LARGEST_PATCH_TABLE, State, check_padding, explicit_patches
+from exactcnn.network.geometry import LARGEST_PATCH_TABLE, Padding, State, check_padding, explicit_patches
 from exactcnn.network.layers import BIASES, Layer, Window
 from exactcnn.network.network import Network, input_state
 
@@ -122,6 +122,16 @@ def _axes(value: object, axes: int, least: int, field: str) -> tuple[int, ...]:
     return (_integer(value, least, field),) * axes
 
 
+def _padding(value: object, axes: int, field: str) -> Padding:
+    """One number for each axis, or for all; a pair [before, after] where the sides differ."""
+    if not isinstance(value, _LISTS) or not any(isinstance(entry, _LISTS) for entry in value):
+        return _axes(value, axes, 0, field)
+    if len(value) != axes:
+        raise MalformedError(field, f"{axes} entries, one for each axis", f"{len(value)} entries")
+    pairs = [_axes(entry, 2, 0, f"{field}[{i}]") for i, entry in enumerate(value)]
+    return tuple(before if before == after else (before, after) for before, after in pairs)
+
+
 def _window(record: Mapping[str, Any], below: State, field: str, pooling: bool) -> Window:
     axes = len(below.extents)
     if "kernel" not in record:
@@ -135,9 +145,9 @@ def _window(record: Mapping[str, Any], below: State, field: str, pooling: bool) 
             raise MalformedError(
                 f"{field}.padding", "numbers, unless stride is 1 and the kernel's span odd", "'same'"
             )
-        padding = tuple(span // 2 for span in spans)
+        padding: Padding = tuple(span // 2 for span in spans)
     else:
-        padding = _axes(record.get("padding", 0), axes, 0, f"{field}.padding")
+        padding = _padding(record.get("padding", 0), axes, f"{field}.padding")
     return Window(kernel, stride, padding, dilation)
 
 
