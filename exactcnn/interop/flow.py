@@ -15,7 +15,7 @@ from exactcnn.interop.chain import Flow
 from exactcnn.interop.lowering import Lowering
 from exactcnn.network.geometry import Padding
 
-__all__ = ["BATCH", "FORMULAS", "Padded", "padding_of", "reshape_flow", "split_padding"]
+__all__ = ["BATCH", "Padded", "padding_of", "reshape_flow", "split_padding"]
 
 
 class _Batch:
@@ -24,15 +24,6 @@ class _Batch:
 
 
 BATCH = _Batch()
-
-# Activations that FORMAT.md has no name for, as custom expressions in t.
-FORMULAS = {
-    "gelu_tanh": {
-        "name": "custom",
-        "expression": "t/2*(1 + tanh(sqrt(2/pi)*(t + 0.044715*t**3)))",
-    },
-    "softsign": {"name": "custom", "expression": "t/(1 + abs(t))"},
-}
 
 
 def reshape_flow(chain: Lowering, where: str, target: Sequence[Any], batch: int | None = None) -> None:

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from exactcnn.errors import MalformedError, MisuseError
 from exactcnn.interop.chain import Flow
+from exactcnn.interop.exact_arrays import parameter
 from exactcnn.interop.extras import optional
 from exactcnn.interop.lowering import Lowering
 from exactcnn.interop.model import Model
@@ -100,6 +103,7 @@ def _walk(torch: Any, module: Any, chain: Lowering, until: str | None) -> Any:
     """Everything up to ``until`` onto the chain; the program that computes just that."""
     from exactcnn.interop.torch_modules import Function
     from exactcnn.interop.torch_operations import Operations, in_place
+    from exactcnn.interop.torch_pointwise import expression, put_together
     from exactcnn.interop.torch_tables import HARMLESS
 
     fx = optional("torch.fx", "torch")
@@ -141,8 +145,15 @@ def _walk(torch: Any, module: Any, chain: Lowering, until: str | None) -> Any:
     output = next(node for node in nodes if node.op == "output")
     end = _end(torch, module, nodes, until, chain)
     needed = _needed(output if end is None else end)
+    traced = fx.GraphModule(module, graph)  # compiled here: what is put together below does not change it
+    program = module if end is None else _prefix(fx, module, nodes, end)
+    dtype = _compute_dtype(torch, module)
+    end, gone = put_together(torch, module, graph, needed, end, partial(_constant, dtype == torch.float64))
+    nodes, before = list(graph.nodes), needed
+    needed = _needed(output if end is None else end)
+    gone |= before - needed
     nodes = nodes if end is None else nodes[: nodes.index(end) + 1]
-    operations = Operations(torch, module, chain, _compute_dtype(torch, module), needed)
+    operations = Operations(torch, module, chain, dtype, needed)
     env: dict[Any, Any] = {}
     inputs = [node for node in nodes if node.op == "placeholder" and node in needed]
     if len(inputs) != 1:
@@ -154,6 +165,8 @@ def _walk(torch: Any, module: Any, chain: Lowering, until: str | None) -> Any:
     for node in nodes:
         if (
             node not in needed
+            and node not in gone
+            and node.target is not expression
             and node.op.startswith("call")
             and node.target not in HARMLESS
             and (until is None or in_place(module, node))
@@ -184,8 +197,18 @@ def _walk(torch: Any, module: Any, chain: Lowering, until: str | None) -> Any:
             type(module).__name__, "a forward that returns one tensor", type(result).__name__
         )
     chain.go(result)
-    _confirm(torch, module, fx.GraphModule(module, graph), chain.input_shape)
-    return module if end is None else _prefix(fx, module, nodes, end)
+    _confirm(torch, module, traced, chain.input_shape)
+    return program
+
+
+def _constant(double: bool, value: Any) -> Fraction | None:
+    """A number in the code as the program computes with it."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        return parameter(value, "float64" if double else "float32", "constant")
+    except MalformedError:
+        return None
 
 
 def _end(torch: Any, module: Any, nodes: list[Any], until: str | None, chain: Lowering) -> Any:

@@ -183,6 +183,10 @@ class OnnxFile:
     def has_tensor(self, name: str) -> bool:
         return name in self._tensors
 
+    def entries(self, name: str) -> int:
+        """How many the initializer ``name`` has."""
+        return prod(self._tensors[name].dims)
+
     def tensor(self, name: str) -> np.ndarray:
         """The initializer ``name``."""
         return self.array(self._tensors[name], f"{self.field}: tensor {printable(name)}")

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 from exactcnn.errors import ExactCNNError, MalformedError
-from exactcnn.interop.flow import FORMULAS
+from exactcnn.interop.formulas import FORMULAS
 from exactcnn.interop.onnx_file import printable
 from exactcnn.interop.onnx_layers import Layers
+from exactcnn.interop.onnx_pointwise import EXPRESSIONS, Expression
 from exactcnn.interop.onnx_shapes import Shapes
+from exactcnn.interop.pointwise import record_of
 
 __all__ = ["OPERATIONS", "Operations", "label", "unknown"]
 
@@ -21,7 +23,6 @@ _MOST_INPUTS, _MOST_SOURCES = 6, 1000  # the latter of Concat and Sum
 _ADVICE = {
     "Softmax": "cut the network below it with until: the features there are what the theory speaks of",
     "LogSoftmax": "cut the network below it with until: the features there are what the theory speaks of",
-    "Erf": "export with opset 20 or later, where GELU is one operation",
     "QuantizeLinear": "verify the model before quantisation",
     "DequantizeLinear": "verify the model before quantisation",
 }
@@ -38,7 +39,7 @@ def unknown(field: str, node: Any) -> MalformedError:
     advice = _ADVICE.get(
         node.op_type, "export the network without it, or write a spec file with what it computes"
     )
-    known = ", ".join(sorted(OPERATIONS))
+    known = ", ".join(sorted({*OPERATIONS, *EXPRESSIONS}))
     return MalformedError(
         f"{field}: operation {printable(name)}", f"one of {known}", f"{printable(name)} ({advice})"
     )
@@ -58,9 +59,10 @@ class Operations(Layers, Shapes):
         most = _MOST_SOURCES if node.op_type in ("Concat", "Sum") else _MOST_INPUTS
         if len(inputs) > most:
             raise MalformedError(where, f"at most {most} inputs", len(inputs))
+        if isinstance(node, Expression):
+            self.activation(where, inputs[0], record_of(node.text))
+            return [self.chain.flow(self.shared(node.output[0]))]
         attributes = self.file.attributes(node, where)
-        if node.op_type == "Sigmoid" and self._swish(node):
-            return [("sigmoid", inputs[0])]
         padded = inputs + [None] * (_MOST_INPUTS - len(inputs))
         try:
             result = OPERATIONS[node.op_type](self, where, attributes, padded, node)
@@ -85,6 +87,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "Atan": _simple("arctan"),
     "AveragePool": Operations.pool,
     "BatchNormalization": Operations.batch_norm,
+    "Celu": Operations.celu,
+    "Clip": Operations.clip,
     "Concat": Operations.concat,
     "Constant": Operations.constant,
     "Conv": Operations.conv,
@@ -96,17 +100,22 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "Gelu": Operations.gelu,
     "Gemm": Operations.gemm,
     "GlobalAveragePool": Operations.global_average,
+    "HardSigmoid": Operations.hard_sigmoid,
+    "HardSwish": _simple("hard_swish"),
     "Identity": Operations.keep,
     "LeakyRelu": Operations.leaky_relu,
     "MatMul": Operations.matmul,
     "MaxPool": Operations.pool,
     "Mish": _simple("mish"),
     "Mul": Operations.arithmetic,
+    "Neg": Operations.negative,
+    "PRelu": Operations.prelu,
     "Pad": Operations.pad,
     "Pow": Operations.power,
     "ReduceMean": Operations.mean,
     "Relu": _simple("relu"),
     "Reshape": Operations.reshape,
+    "Selu": Operations.selu,
     "Shape": Operations.shape,
     "Sigmoid": _simple("sigmoid"),
     "Softplus": _simple("softplus"),
@@ -115,6 +124,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "Sum": Operations.total,
     "Swish": Operations.swish,
     "Tanh": _simple("tanh"),
+    "ThresholdedRelu": Operations.thresholded,
     "Transpose": Operations.transpose,
     "Unsqueeze": Operations.unsqueeze,
 }

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.errors import MalformedError
 from exactcnn.interop.chain import Flow
 from exactcnn.interop.exact_arrays import affine_parts
-from exactcnn.interop.flow import BATCH, reshape_flow
+from exactcnn.interop.flow import BATCH, Padded, reshape_flow
 from exactcnn.interop.onnx_activations import Activations
 from exactcnn.interop.onnx_file import Attributes
 from exactcnn.interop.onnx_values import sizes
@@ -25,11 +26,8 @@ class Shapes(Activations):
     """Handlers of arithmetic and shapes."""
 
     def arithmetic(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> Any:
-        """x + c, x - c, c - x, x * c, x / c with constants; x * x, x * sigmoid(x)."""
+        """x + c, x - c, c - x, x * c, x / c with constants; x * x."""
         kind, (first, second) = node.op_type.lower(), inputs[:2]
-        delayed = [v for v in (first, second) if isinstance(v, tuple)]
-        if kind == "mul" and len(delayed) == 1 and delayed[0][1] in (first, second):
-            return self.activation(where, delayed[0][1], "silu")
         if isinstance(first, Flow) and isinstance(second, Flow):
             if kind == "add":
                 return self.chain.add(where, [first, second])
@@ -43,6 +41,10 @@ class Shapes(Activations):
             constant = constant.reshape(1)
         self.chain.affine(where, *affine_parts(kind, constant, flow_first, where))
         return None
+
+    def negative(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> None:
+        self.flow(where, inputs[0])
+        self.chain.affine(where, RationalArray.from_integers([-1]), None)
 
     def flatten(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> None:
         self.flow(where, inputs[0])
@@ -77,7 +79,7 @@ class Shapes(Activations):
 
     def concat(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> Any:
         values = [value for value in inputs if value is not None]
-        if any(isinstance(value, (Flow, tuple)) for value in values):
+        if any(isinstance(value, (Flow, Padded)) for value in values):
             if not all(isinstance(value, Flow) for value in values):
                 raise MalformedError(where, "tensors of the network only", "a constant among them")
             return self.chain.concatenate(where, values, a.integer("axis", 1))

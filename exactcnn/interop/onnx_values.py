@@ -14,6 +14,7 @@ from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.errors import MalformedError
 from exactcnn.interop.chain import Flow
 from exactcnn.interop.exact_arrays import exact
+from exactcnn.interop.flow import Padded
 from exactcnn.interop.lowering import Lowering
 from exactcnn.interop.onnx_file import OnnxFile
 
@@ -32,28 +33,14 @@ class Values:
 
     def shared(self, name: str) -> bool:
         """Is a value read by several operations (or the output too), not counting its shape?"""
-        readers = [
-            user for user in self._consumers.get(name, [])
-            if user.op_type != "Shape" and not (user.op_type == "Sigmoid" and self._swish(user))
-        ]  # fmt: skip
+        readers = [user for user in self._consumers.get(name, []) if user.op_type != "Shape"]
         return len({id(user) for user in readers}) + int(name == self.output) > 1
-
-    def _swish(self, node: Any) -> bool:
-        """Is this sigmoid used only to be multiplied with what it was taken of?"""
-        if not node.output or not node.input or node.output[0] == self.output:
-            return False
-        users = self._consumers.get(node.output[0], [])
-        return (
-            len(users) == 1
-            and users[0].op_type == "Mul"
-            and sorted(users[0].input) == sorted([node.input[0], node.output[0]])
-        )
 
     def flow(self, where: str, value: Any) -> None:
         if not isinstance(value, Flow):
-            what = "a sigmoid of which something else is read" if isinstance(value, tuple) else "a constant"
-            if not isinstance(value, (tuple, np.ndarray, list)):
-                what = "a padded one, which only a convolution reads"
+            what = (
+                "a padded one, which only a convolution reads" if isinstance(value, Padded) else "a constant"
+            )
             raise MalformedError(where, "a tensor of the network as its input", what)
         self.chain.go(value)
 

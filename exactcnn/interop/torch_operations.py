@@ -9,12 +9,19 @@ from exactcnn.errors import ExactCNNError, MalformedError
 from exactcnn.interop.chain import Flow
 from exactcnn.interop.flow import Padded
 from exactcnn.interop.lowering import Lowering
+from exactcnn.interop.pointwise import record_of
 from exactcnn.interop.torch_layers import Layers
+from exactcnn.interop.torch_pointwise import expression
 from exactcnn.interop.torch_shapes import Shapes
 from exactcnn.interop.torch_tables import MODES, function_table, method_table, module_table
 from exactcnn.interop.torch_values import unknown
 
 __all__ = ["Operations", "in_place"]
+
+
+_WITH_INPLACE = {
+    "relu", "leaky_relu", "elu", "silu", "mish", "softsign", "relu6", "hardtanh", "selu", "celu", "hardswish", "hardsigmoid",
+}  # fmt: skip
 
 
 class Operations(Layers, Shapes):
@@ -29,8 +36,9 @@ class Operations(Layers, Shapes):
     def apply(self, node: Any, args: Any, kwargs: Any) -> Any:
         """The value of ``node``: a Flow, a parameter (torch.Tensor), a shape, or a number."""
         where = _label(node)
-        if self.feeds_swish(node):
-            return ("sigmoid", args[0])
+        if node.target is expression:
+            self.activation(where, args[0], record_of(args[1]))
+            return self.chain.flow(self.shared(node))
         if node.op == "get_attr":
             return self.attribute(node.target)
         if node.op == "call_module":
@@ -90,11 +98,7 @@ def _in_place(node: Any, args: Any) -> bool:
         node.target in (operator.iadd, operator.isub, operator.imul, operator.itruediv, operator.ipow)
         or (name.endswith("_") and not name.endswith("__"))
         or node.kwargs.get("inplace") is True
-        or (
-            name in ("relu", "leaky_relu", "elu", "silu", "mish", "softsign")
-            and len(args) > 1
-            and args[-1] is True
-        )
+        or (name in _WITH_INPLACE and len(args) > 1 and args[-1] is True)
     )
 
 

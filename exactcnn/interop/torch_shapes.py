@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.errors import MalformedError
 from exactcnn.interop.chain import Flow
 from exactcnn.interop.exact_arrays import affine_parts
@@ -70,9 +71,6 @@ class Shapes(Activations):
         """x + c, x - c, c - x, x * c, x / c with constants and parameters; x * x is the square."""
         if isinstance(a, int) and isinstance(b, int) and not kwargs:
             return {"add": a + b, "sub": a - b, "mul": a * b}[kind]
-        delayed = [v for v in (a, b) if isinstance(v, tuple)]
-        if kind == "mul" and len(delayed) == 1 and len(delayed[0]) == 2 and delayed[0][1] in (a, b):
-            return self.activation(where, delayed[0][1], "silu")
         flows = [v for v in (a, b) if isinstance(v, Flow)]
         if kwargs or not flows:
             raise unknown(where, kind)
@@ -86,6 +84,10 @@ class Shapes(Activations):
         constant = self.constant(where, b if isinstance(a, Flow) else a)
         self.chain.affine(where, *affine_parts(kind, constant, isinstance(a, Flow), where))
         return None
+
+    def negative(self, where: str, x: Any) -> None:
+        self.current(where, (x,))
+        self.chain.affine(where, RationalArray.from_integers([-1]), None)
 
     def integers(self, where: str, a: Any, b: Any) -> Any:
         if isinstance(a, int) and isinstance(b, int) and b:

@@ -9,14 +9,17 @@ from __future__ import annotations
 import builtins
 import operator
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 from exactcnn.interop.chain import Flow
-from exactcnn.interop.flow import FORMULAS
+from exactcnn.interop.formulas import FORMULAS, hard_sigmoid
 from exactcnn.interop.torch_modules import Function
 
 __all__ = ["HARMLESS", "MODES", "function_table", "method_table", "module_table"]
 
+# PyTorch divides by 6; both are exact there.
+HARD_SIGMOID = hard_sigmoid(Fraction(1, 6), Fraction(1, 2))
 # Operations that change nothing, so that nobody need use their results.
 HARMLESS = {"size", "dim", builtins.getattr, operator.getitem}
 # Modules that mean something else while training.
@@ -43,8 +46,24 @@ def function_table(torch: Any, O: Any) -> dict[Any, Callable[..., Any]]:  # noqa
         "arctan": (torch.atan, torch.arctan),
         "square": (torch.square,),
         "softsign": (F.softsign,),
+        "hard_swish": (F.hardswish,),
+        "tanh_shrink": (F.tanhshrink,),
+        "log_sigmoid": (F.logsigmoid,),
     }.items():
         table |= dict.fromkeys(functions, simple(FORMULAS.get(name, name)))
+    table |= dict.fromkeys((F.relu6,), lambda self, where, x, inplace=False: self.clip(where, x, 0, 6))
+    table |= dict.fromkeys((F.hardsigmoid,), simple(HARD_SIGMOID))
+    table |= dict.fromkeys((operator.neg, torch.neg, torch.negative), O.negative)
+    table |= dict.fromkeys((torch.clamp, torch.clip), O.clip)
+    table |= dict.fromkeys((F.hardtanh, F.hardtanh_), O.hardtanh)
+    table |= {
+        F.selu: O.selu,
+        torch.selu: O.selu,
+        F.celu: O.celu,
+        torch.celu: O.celu,
+        F.softshrink: O.softshrink,
+    }
+    table |= {F.prelu: O.prelu, torch.prelu: O.prelu}
     table |= dict.fromkeys((F.conv1d, F.conv2d, F.conv3d, torch.conv1d, torch.conv2d, torch.conv3d), O.conv)
     for axes, pools in enumerate(
         (
@@ -108,6 +127,16 @@ def module_table(torch: Any, operations: Any) -> dict[Any, Callable[[str, Any], 
         nn.SiLU: simple("silu"),
         nn.Mish: simple("mish"),
         nn.Softsign: simple(FORMULAS["softsign"]),
+        nn.Hardswish: simple(FORMULAS["hard_swish"]),
+        nn.Tanhshrink: simple(FORMULAS["tanh_shrink"]),
+        nn.LogSigmoid: simple(FORMULAS["log_sigmoid"]),
+        nn.Hardsigmoid: simple(HARD_SIGMOID),
+        nn.ReLU6: lambda where, m: operations.clip(where, here(), 0, 6),
+        nn.Hardtanh: lambda where, m: operations.hardtanh(where, here(), m.min_val, m.max_val),
+        nn.SELU: lambda where, m: operations.selu(where, here()),
+        nn.CELU: lambda where, m: operations.celu(where, here(), m.alpha),
+        nn.Softshrink: lambda where, m: operations.softshrink(where, here(), m.lambd),
+        nn.PReLU: lambda where, m: operations.prelu(where, here(), m.weight),
     }
     table |= dict.fromkeys((nn.Conv1d, nn.Conv2d, nn.Conv3d), operations.conv_module)
     for pad in (

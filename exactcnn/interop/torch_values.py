@@ -6,7 +6,6 @@ are float64, because PyTorch computes with them so.
 
 from __future__ import annotations
 
-import operator
 from fractions import Fraction
 from typing import Any
 
@@ -44,21 +43,9 @@ class Values:
         readers = [
             user for user in node.users
             if user in self.needed and not (user.op == "call_method" and user.target in ("size", "dim"))
-            and not (user.target is getattr and user.args[1:] == ("shape",)) and not self.feeds_swish(user)
+            and not (user.target is getattr and user.args[1:] == ("shape",))
         ]  # fmt: skip
         return len(readers) > 1
-
-    def feeds_swish(self, node: Any) -> bool:
-        """Is this a sigmoid used only to be multiplied with what it was taken of?"""
-        torch, users = self.torch, [user for user in node.users if user in self.needed]
-        if len(users) != 1 or len(node.args) != 1 or node.kwargs:
-            return False
-        if node.op == "call_module":
-            sigmoid = type(self.module.get_submodule(node.target)) is torch.nn.Sigmoid
-        else:
-            sigmoid = node.target in ("sigmoid", torch.sigmoid, torch.nn.functional.sigmoid)
-        product = users[0].target in (operator.mul, operator.imul, torch.mul, "mul")
-        return sigmoid and product and set(users[0].args) == {node, node.args[0]}
 
     def current(self, where: str, args: Any) -> None:
         flows = [a for a in args if isinstance(a, Flow)]
