@@ -32,6 +32,11 @@ class AffineChain(Chain):
         ``load``: the size of the terms of which a program makes the shift, if there are several."""
         load = magnitude(shift) if load is None else load
         scale, shift = (self._broadcast(where, array) for array in (scale, shift))
+        several = any(each is not None and each.numerators.size > 1 for each in (scale, shift))
+        if several and len(self.shape) > 1 and not self.natural:
+            raise MalformedError(
+                where, "one number, or an image with its channels first", f"shape {self.shape}"
+            )
         draft = self.below
         fixed = draft is not None and (draft.shared or (draft.W is None and draft.layer.kind != "maxpool"))
         if fixed and len(self.shape) > 1 and all(_by_channel(each) for each in (scale, shift)):

@@ -155,13 +155,14 @@ class Chain:
         flat = self.units.reshape(-1)
         return None if np.array_equal(flat, np.arange(flat.size)) else tuple(flat.tolist())
 
+    @property
+    def natural(self) -> bool:
+        """Is the tensor here the layer's own image, channels first?"""
+        own = self.state.units()
+        return self.shape == own.shape and np.array_equal(self.units, own)
+
     def require_image(self, where: str, axes: int) -> None:
-        natural = self.state.units()
-        if (
-            len(self.shape) != axes + 1
-            or self.shape != natural.shape
-            or not np.array_equal(self.units, natural)
-        ):
+        if len(self.shape) != axes + 1 or not self.natural:
             raise MalformedError(
                 where,
                 f"an input of channels and {axes} axes, not flattened",

@@ -6,9 +6,9 @@ the operations; everything else is refused by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
-from math import prod
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from exactcnn.errors import MalformedError
 from exactcnn.interop.chain import Flow
 from exactcnn.interop.lowering import Lowering
 from exactcnn.interop.model import Model
+from exactcnn.interop.onnx_constants import fold
 from exactcnn.interop.onnx_file import OnnxFile, printable
 from exactcnn.interop.onnx_graph import runner, select
 from exactcnn.interop.onnx_operations import OPERATIONS, Operations, label, unknown
@@ -49,14 +50,14 @@ def from_onnx(
     path = Path(path)
     file = OnnxFile(path)
     part = select(file, until)
-    needed = put_together(part.nodes, part.output, _scalars(file, part.nodes))
+    file.start(part.input)
+    needed = put_together(fold(file, part.nodes), part.output, partial(_scalar, file))
     for node in needed:
         if not isinstance(node, Expression) and (
             node.domain not in ("", "ai.onnx") or node.op_type not in OPERATIONS
         ):
             raise unknown(file.field, node)
     file.check(part.nodes)
-    file.start(part.input)
     shape = _shape(file, part.input.name, input_shape)
     stem = path.stem if path.stem.isprintable() else "model"
     chain = Lowering(name or stem[:_LONGEST_NAME] or "model", shape)
@@ -123,26 +124,9 @@ def _shape(file: OnnxFile, name: str, given: Sequence[int] | None) -> tuple[int,
     return shape
 
 
-def _scalars(file: OnnxFile, nodes: list[Any]) -> Callable[[str], Fraction | None]:
+def _scalar(file: OnnxFile, name: str) -> Fraction | None:
     """The constant of a name, where it has one entry."""
-    constants = {
-        node.output[0]: node for node in nodes if node.op_type == "Constant" and len(node.output) == 1
-    }
-
-    def scalar(name: str) -> Fraction | None:
-        if file.has_tensor(name):
-            return scalar_of(file.tensor(name)) if file.entries(name) == 1 else None
-        node = constants.get(name)
-        if node is None or len(node.attribute) != 1:
-            return None
-        attribute = node.attribute[0]
-        if attribute.name == "value_float":
-            return scalar_of(np.array(attribute.f, dtype=np.float32))
-        if attribute.name != "value" or prod(attribute.t.dims) != 1:
-            return None
-        return scalar_of(file.array(attribute.t, f"{file.field}: {label(node)}"))
-
-    return scalar
+    return scalar_of(file.tensor(name)) if file.has_tensor(name) and file.entries(name) == 1 else None
 
 
 def _value(file: OnnxFile, env: dict[str, Any], name: str, where: str) -> Any:

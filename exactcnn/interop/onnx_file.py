@@ -21,7 +21,7 @@ from exactcnn.interop.extras import optional
 __all__ = ["Attributes", "OnnxFile", "printable"]
 
 _LARGEST_TENSOR = 50_000_000
-_OLDEST_OPSET = 7
+_OLDEST_OPSET = 6
 _MOST_NODES = 10_000
 
 
@@ -77,6 +77,7 @@ class OnnxFile:
         self.nodes = list(graph.node)
         self._refuse_the_unusual()
         self._tensors = {tensor.name: tensor for tensor in graph.initializer}
+        self._computed: dict[str, np.ndarray] = {}
         self.inputs = [value for value in graph.input if value.name not in self._tensors]
         self.outputs = [value.name for value in graph.output]
         self.input_shape: tuple[int | None, ...] = ()
@@ -91,6 +92,12 @@ class OnnxFile:
         if not model.HasField("graph") or not model.graph.output:
             raise MalformedError(self.field, "an ONNX file with a graph", "none")
         return model
+
+    @property
+    def opset(self) -> int:
+        """The version of ONNX's own operations."""
+        found: int = max(e.version for e in self.model.opset_import if e.domain in ("", "ai.onnx"))
+        return found
 
     def _refuse_the_unusual(self) -> None:
         model = self.model
@@ -181,14 +188,20 @@ class OnnxFile:
         return Attributes(where, values)
 
     def has_tensor(self, name: str) -> bool:
-        return name in self._tensors
+        return name in self._computed or name in self._tensors
+
+    def add_tensor(self, name: str, value: np.ndarray) -> None:
+        """A constant that was computed."""
+        self._computed[name] = value
 
     def entries(self, name: str) -> int:
         """How many the initializer ``name`` has."""
-        return prod(self._tensors[name].dims)
+        return self._computed[name].size if name in self._computed else prod(self._tensors[name].dims)
 
     def tensor(self, name: str) -> np.ndarray:
-        """The initializer ``name``."""
+        """The constant ``name``."""
+        if name in self._computed:
+            return self._computed[name]
         return self.array(self._tensors[name], f"{self.field}: tensor {printable(name)}")
 
     def array(self, tensor: Any, where: str) -> np.ndarray:

@@ -62,6 +62,8 @@ class Layers(Values):
             return
         if set(dilation) != {1}:
             raise MalformedError(f"{where}.dilations", "1", dilation)
+        if self.file.opset < 7 and any(map(any, pairs)):
+            raise MalformedError(where, "no padding (before opset 7 nothing says whether it counts)", padding)
         self.chain.avgpool(where, kernel, stride, padding, ceil, bool(a.integer("count_include_pad", 0)))
 
     def global_average(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> None:
@@ -167,6 +169,8 @@ class Layers(Values):
 
     def batch_norm(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> None:
         self.flow(where, inputs[0])
+        if self.file.opset < 7 and not a.integer("is_test", 0):
+            raise MalformedError(f"{where}.is_test", "1, as files before opset 7 say it", 0)
         if a.integer("training_mode", 0) or any(list(node.output)[1:]) or not a.integer("spatial", 1):
             raise MalformedError(where, "evaluation mode (export with model.eval())", "training mode")
         gamma, beta, mean, variance = (

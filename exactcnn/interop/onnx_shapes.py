@@ -37,10 +37,27 @@ class Shapes(Activations):
         flow_first = isinstance(first, Flow)
         self.flow(where, first if flow_first else second)
         constant = self.weights(where, second if flow_first else first)
+        if self.file.opset < 7:
+            constant = self._old_broadcast(where, a, constant, flow_first)
         if not constant.ndim:
             constant = constant.reshape(1)
         self.chain.affine(where, *affine_parts(kind, constant, flow_first, where))
         return None
+
+    def _old_broadcast(
+        self, where: str, a: Attributes, constant: RationalArray, flow_first: bool
+    ) -> RationalArray:
+        """Before opset 7 the second operand is broadcast where that is asked for, aligned at ``axis`` or at the end."""
+        axes = len(self.chain.shape) + 1
+        if not a.integer("broadcast", 0) or not flow_first:
+            if constant.ndim != axes and constant.numerators.size != 1:
+                raise MalformedError(f"{where}.broadcast", "1, or a constant of as many axes", constant.shape)
+            return constant
+        axis = a.integer("axis", axes - constant.ndim)
+        after = axes - axis - constant.ndim
+        if axis < 0 or after < 0:
+            raise MalformedError(f"{where}.axis", f"an axis from 0 to {axes - constant.ndim}", axis)
+        return constant.reshape(*constant.shape, *(1,) * after)
 
     def negative(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> None:
         self.flow(where, inputs[0])
@@ -92,11 +109,42 @@ class Shapes(Activations):
             return inputs[0].reshape(1)
         raise MalformedError(where, "unsqueezing of a size only (reshape the data instead)", "a tensor")
 
+    def squeeze(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> None:
+        """Away with extents of 1, where a flat tensor remains."""
+        self.flow(where, inputs[0])
+        axes, given = len(self.chain.shape) + 1, a.integers("axes", None)
+        if inputs[1] is not None:
+            given = tuple(int(n) for n in sizes(where, inputs[1]))
+        whole = [BATCH, *self.chain.shape]
+        gone = {n % axes for n in given} if given else {n for n in range(1, axes) if whole[n] == 1}
+        if 0 in gone or any(whole[n] != 1 for n in gone) or (not given and self.file.input_shape[0] == 1):
+            raise MalformedError(where, "a squeezing of named axes of length 1, not of the batch", given)
+        reshape_flow(self.chain, where, [entry for n, entry in enumerate(whole) if n not in gone])
+
+    def cast(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> None:
+        """Between float types where nothing is rounded."""
+        self.flow(where, inputs[0])
+        kinds = {10: "float16", 1: "float32", 11: "float64"}
+        wanted = kinds.get(a.integer("to", 0), f"ONNX type {a.integer('to', 0)}")
+        if (
+            node.op_type == "CastLike"
+            or wanted not in kinds.values()
+            or wanted < np.dtype(self.file.dtype).name
+        ):
+            raise MalformedError(
+                where, f"a cast of {np.dtype(self.file.dtype).name} to a longer float", wanted
+            )
+
     def transpose(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> Any:
-        if not isinstance(inputs[0], np.ndarray):
-            expected = "a transposed constant only (export with channels first)"
-            raise MalformedError(where, expected, "a transposed tensor of the chain")
-        return np.transpose(inputs[0], a.integers("perm", None))
+        perm = a.integers("perm", None)
+        if isinstance(inputs[0], np.ndarray):
+            return np.transpose(inputs[0], perm)
+        self.flow(where, inputs[0])
+        axes = len(self.chain.shape) + 1
+        if perm is None or sorted(perm) != list(range(axes)) or perm[0] != 0:
+            raise MalformedError(where, "a transposition that keeps the batch first", perm)
+        self.chain.units = self.chain.units.transpose([n - 1 for n in perm[1:]])
+        return None
 
     def constant(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> Any:
         for attribute in node.attribute:
@@ -111,6 +159,8 @@ class Shapes(Activations):
     def keep(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> Any:
         """Identity, and dropout in evaluation mode."""
         if node.op_type == "Dropout":
+            if self.file.opset < 7 and not a.integer("is_test", 0):
+                raise MalformedError(f"{where}.is_test", "1, as files before opset 7 say it", 0)
             mode = inputs[2]
             if mode is not None and (not isinstance(mode, np.ndarray) or mode.any()):
                 raise MalformedError(where, "evaluation mode (export with model.eval())", "training mode")
