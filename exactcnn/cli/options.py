@@ -23,9 +23,7 @@ Spec = Annotated[
 ]
 Until = Annotated[
     str | None,
-    typer.Option(
-        help="Cut an ONNX file at this node (its name, or that of its output): the network ends there."
-    ),
+    typer.Option("--until", "--output", help="Cut an ONNX graph behind this node, value or output."),
 ]
 Data = Annotated[
     str, typer.Option(help="'digits', or a file: .npz, .csv, .json, or IDX (MNIST; .gz allowed).")
