@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from exactcnn.activations.jets import Functions, Jet
 from exactcnn.activations.properties import ActivationProperties, Growth, Limit
 from exactcnn.errors import MisuseError
 
@@ -62,7 +63,8 @@ class Builtin:
 
     *Values.*  ``value``: at a rational t (rational kinds).  ``ball``: of a flint.arb t and the parameters as balls; if
     ``rising``, of exact t only, and the hull of both ends is taken.  ``floats``: (mid, rad) of sigma at float64 t, with the
-    proof in the module; ``steepest``: a bound of |sigma'| on R.  ``image``: in GF(p) (``exponents_only``: n mod p - 1 is
+    proof in the module; ``steepest``: a bound of |sigma'| on R.  ``jet``: with two derivatives, over any
+    numbers (``jets``).  ``image``: in GF(p) (``exponents_only``: n mod p - 1 is
     enough).  ``formal``: in the formal field of exponentials.
 
     *Structure.*  ``slope``: sigma(t) = t for t >= 0 and slope * t below.  ``degree``: sigma(c t) = c^degree sigma(t),
@@ -85,6 +87,7 @@ class Builtin:
     rising: bool = False
     floats: Callable[[np.ndarray, Parameters], tuple[np.ndarray, np.ndarray]] | None = None
     steepest: Callable[[Parameters], float] = lambda _: 1.0
+    jet: Callable[[Functions, Any, Parameters], Jet] | None = None
     image: Callable[[Exponents, Parameters], np.ndarray] | None = None
     exponents_only: bool = True
     formal: Callable[[int, int, Parameters], Formal] | None = None

@@ -10,18 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from math import erf
 from typing import Any
 
 import numpy as np
 
 from exactcnn.activations import Activation
 from exactcnn.activations.floats import enclosed
+from exactcnn.activations.jets import Jet, Unknown, jet_of
 from exactcnn.arithmetic.enclosures import Enclosure
 from exactcnn.errors import UndecidedError
-from exactcnn.landscape.domains import Jet
 
 __all__ = ["BoxDomain", "Boxes", "FloatDomain", "Floats"]
 
+_ERF = np.vectorize(erf, otypes=[float])
 # ln 2 lies strictly between two neighbouring floats.
 _LN2 = (float.fromhex("0x1.62e42fefa39efp-1"), float.fromhex("0x1.62e42fefa39f0p-1"))
 
@@ -103,7 +105,7 @@ def _box_of(value: Fraction) -> Boxes:
 
 
 @dataclass(frozen=True)
-class FloatDomain:
+class FloatDomain(Unknown):
     """float64 without any claim."""
 
     def number(self, rational: Fraction, ln2: Fraction = Fraction(0)) -> Floats:
@@ -112,52 +114,43 @@ class FloatDomain:
     def largest(self, values: list[Floats]) -> tuple[Floats, list[int]]:
         raise UndecidedError("pooling is not known to searches and enumerations")
 
+    def ln2(self) -> Floats:
+        return Floats(np.float64(_LN2[0]))
+
     def jet(self, activation: Activation, t: Floats) -> Jet:
-        parameters = {key: float(value) for key, value in activation.parameters}
         with np.errstate(all="ignore"):
-            found = _float_jet(activation.name, np.asarray(t.v, dtype=np.float64), parameters)
-        return tuple(Floats(np.asarray(v, dtype=np.float64)) for v in found)  # type: ignore[return-value]
+            return jet_of(activation, t, self)
 
+    def logistic(self, t: Floats) -> tuple[Floats, Floats, Floats]:
+        E = np.exp(-np.abs(t.v))
+        s, other = np.where(t.v >= 0, 1.0, E) / (1.0 + E), np.where(t.v >= 0, E, 1.0) / (1.0 + E)
+        return Floats(s), Floats(s * other), Floats(other - s)
 
-def _logistic(t: np.ndarray) -> np.ndarray:
-    E = np.exp(-np.abs(t))
-    result: np.ndarray = np.where(t >= 0, 1.0, E) / (1.0 + E)
-    return result
+    def normal(self, t: Floats) -> tuple[Floats, Floats]:
+        return Floats((1 + _ERF(t.v / np.sqrt(2))) / 2), Floats(np.exp(-t.v * t.v / 2) / np.sqrt(2 * np.pi))
 
+    def bell(self, t: Floats) -> Floats:
+        return Floats(np.exp(-t.v * t.v))
 
-def _float_jet(name: str, t: np.ndarray, parameters: dict[str, float]) -> tuple[Any, Any, Any]:
-    zero, one = np.zeros_like(t), np.ones_like(t)
-    alpha = parameters.get("alpha", 1.0)
-    if name in ("sigmoid", "sigmoid2", "softplus", "silu"):
-        rate = {"sigmoid2": _LN2[0], "softplus": alpha}.get(name, 1.0)
-        s = _logistic(rate * t)
-        d = s * (1 - s)
-        if name == "softplus":
-            return np.logaddexp(0.0, alpha * t) / alpha, s, alpha * d
-        if name == "silu":
-            return t * s, s + t * d, d * (2 + t * (1 - 2 * s))
-        return s, rate * d, rate * rate * d * (1 - 2 * s)
-    if name in ("relu", "leaky_relu", "elu"):
-        up = t > 0
-        grown = alpha * np.exp(np.minimum(t, 0.0)) if name == "elu" else zero
-        slope = parameters.get("slope", 0.0)
-        below = grown - alpha if name == "elu" else slope * t
-        return np.where(up, t, below), np.where(up, 1.0, slope + grown), np.where(up, 0.0, grown)
-    known: dict[str, Callable[[], tuple[Any, Any, Any]]] = {
-        "identity": lambda: (t, one, zero),
-        "square": lambda: (t * t, 2 * t, 2 * one),
-        "tanh": lambda: ((v := np.tanh(t)), 1 - v * v, -2 * v * (1 - v * v)),
-        "gaussian": lambda: ((v := np.exp(-t * t)), -2 * t * v, (4 * t * t - 2) * v),
-        "arctan": lambda: (np.arctan(t), (f := 1 / (1 + t * t)), -2 * t * f * f),
-    }
-    if name not in known:
-        raise UndecidedError(f"searches do not know the activation {name}")
-    return known[name]()
+    def exp(self, t: Floats) -> Floats:
+        return Floats(np.exp(t.v))
+
+    def softplus(self, t: Floats) -> Floats:
+        return Floats(np.logaddexp(0.0, t.v))
+
+    def arctan(self, t: Floats) -> tuple[Floats, Floats]:
+        return Floats(np.arctan(t.v)), Floats(1 / (1 + t.v * t.v))
+
+    def pieces(self, t: Floats, above: Callable[[], Jet], below: Callable[[], Jet]) -> Jet:
+        up = t.v > 0
+        parts = zip(above(), below(), strict=True)
+        value, first, second = (Floats(np.where(up, high.v, low.v)) for high, low in parts)
+        return value, first, second
 
 
 @dataclass(frozen=True)
-class BoxDomain:
-    """Intervals; activations identity, square, sigmoid, tanh, gaussian (smooth, with proved float64 bounds)."""
+class BoxDomain(Unknown):
+    """Intervals; of the functions of ``activations.jets`` logistic and bell, with proved float64 bounds."""
 
     def number(self, rational: Fraction, ln2: Fraction = Fraction(0)) -> Boxes:
         exact = _box_of(rational)
@@ -166,30 +159,21 @@ class BoxDomain:
     def largest(self, values: list[Boxes]) -> tuple[Boxes, list[int]]:
         raise UndecidedError("pooling is not known to searches and enumerations")
 
+    def ln2(self) -> Boxes:
+        return Boxes(np.float64(_LN2[0]), np.float64(_LN2[1]))
+
     def jet(self, activation: Activation, t: Boxes) -> Jet:
-        name, one, two = activation.name, self.number(Fraction(1)), self.number(Fraction(2))
-        if name == "identity":
-            return t, one, self.number(Fraction(0))
-        if name == "square":
-            return t.squared(), two * t, two
-        if name == "sigmoid":
-            s = _monotone("sigmoid", t)
-            # s (1 - s) = 1/4 - (s - 1/2)^2 needs s once; likewise 1 - 2 s = -2 (s - 1/2)
-            centred = s - self.number(Fraction(1, 2))
-            d = self.number(Fraction(1, 4)) - centred.squared()
-            return s, d, d * (-(two * centred))
-        if name == "tanh":
-            v = _monotone("tanh", t)
-            d = one - v.squared()
-            return v, d, d * (-(two * v))
-        if name == "gaussian":
-            square = t.squared()
-            fall = _monotone(
-                "gaussian", Boxes(np.maximum(_magnitude(t)[0], 0.0), _magnitude(t)[1]), falling=True
-            )
-            four = self.number(Fraction(4))
-            return fall, -(two * t) * fall, (four * square - two) * fall
-        raise UndecidedError(f"enumeration does not know the activation {activation}")
+        return jet_of(activation, t, self)
+
+    def logistic(self, t: Boxes) -> tuple[Boxes, Boxes, Boxes]:
+        """s (1 - s) = 1/4 - (s - 1/2)^2 needs s once; likewise 1 - 2 s = -2 (s - 1/2)."""
+        s = _monotone("sigmoid", t)
+        centred = s - self.number(Fraction(1, 2))
+        d = self.number(Fraction(1, 4)) - centred.squared()
+        return s, d, -(self.number(Fraction(2)) * centred)
+
+    def bell(self, t: Boxes) -> Boxes:
+        return _monotone("gaussian", Boxes(*_magnitude(t)), falling=True)
 
 
 def _magnitude(t: Boxes) -> tuple[Any, Any]:
@@ -207,6 +191,5 @@ def _monotone(name: str, t: Boxes, *, falling: bool = False) -> Boxes:
             ends.append(_outward(at.mid - at.rad, at.mid + at.rad))
     first, last = (ends[1], ends[0]) if falling else (ends[0], ends[1])
     lo, hi = first.lo.reshape(np.shape(t.lo)), last.hi.reshape(np.shape(t.hi))
-    bottom = -1.0 if name == "tanh" else 0.0
-    lo = np.where(np.isfinite(lo), np.maximum(lo, bottom), bottom)
+    lo = np.where(np.isfinite(lo), np.maximum(lo, 0.0), 0.0)
     return Boxes(lo, np.where(np.isfinite(hi), np.minimum(hi, 1.0), 1.0))

@@ -16,16 +16,19 @@ Phi = 1/2 ||F_L - Y||^2 as in the paper.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
 
 from exactcnn.activations import Activation
+from exactcnn.activations.jets import Jet, Unknown, jet_of
 from exactcnn.errors import UndecidedError
 
 __all__ = ["BallDomain", "ComplexBallDomain", "Domain", "ExactDomain", "LnTwo", "ln_two"]
 
-Jet = tuple[Any, Any, Any]
+_SIGMOID, _GAUSSIAN = Activation("sigmoid"), Activation("gaussian")
+_SOFTPLUS = Activation("softplus", (("alpha", Fraction(1)),))
 _MOST_BITS = 1 << 14
 _LARGEST_POWER = 10_000
 
@@ -111,50 +114,35 @@ def ln_two(*coefficients: Fraction | int) -> LnTwo:
 
 
 @dataclass(frozen=True)
-class ExactDomain:
+class ExactDomain(Unknown):
     """Q[ln 2]."""
 
     def number(self, rational: Fraction, ln2: Fraction = Fraction(0)) -> LnTwo:
         return ln_two(rational, ln2)
 
+    def ln2(self) -> LnTwo:
+        return ln_two(0, 1)
+
     def jet(self, activation: Activation, t: LnTwo) -> Jet:
-        zero, one = ln_two(), ln_two(1)
-        name = activation.name
-        if name == "identity":
-            return t, one, zero
-        if name == "square":
-            return t * t, ln_two(2) * t, ln_two(2)
-        if name in ("relu", "leaky_relu"):
-            below = ln_two(dict(activation.parameters).get("slope", Fraction(0)))
-            sign = t.sign()
-            if sign == 0:
-                return zero, None, None
-            return (t, one, zero) if sign > 0 else (t * below, below, zero)
-        if name in ("sigmoid", "tanh", "sigmoid2"):
-            return self._logistic(name, t)
         if activation.formula is not None and len(t.coefficients) <= 1:
             value, first, second = activation.rational_jet((*t.coefficients, Fraction(0))[0])
             return ln_two(value), ln_two(first), ln_two(second)
-        raise UndecidedError(f"{activation} has no exact values here; balls do")
+        return jet_of(activation, t, self)
 
-    def _logistic(self, name: str, t: LnTwo) -> Jet:
-        """With s = 2^n / (1 + 2^n): sigmoid(n ln 2), tanh(n ln 2 / 2) = 2 s - 1, sigmoid2(n)."""
-        rational, log, *higher = (*t.coefficients, Fraction(0), Fraction(0))[:3]
-        n = rational if name == "sigmoid2" else (2 * log if name == "tanh" else log)
-        other = log if name == "sigmoid2" else rational
-        if other or any(higher) or len(t.coefficients) > 2:
-            where = "an integer" if name == "sigmoid2" else "a multiple of ln 2"
-            raise UndecidedError(f"{name} at a number other than {where} is not exact here")
+    def logistic(self, t: LnTwo) -> tuple[LnTwo, LnTwo, LnTwo]:
+        """At n ln 2, n an integer: s = 2^n / (1 + 2^n)."""
+        rational, n, *higher = (*t.coefficients, Fraction(0), Fraction(0))[: max(2, len(t.coefficients))]
+        if rational or any(higher):
+            raise UndecidedError("its exponent is no multiple of ln 2, so its value is not exact here")
         if n.denominator != 1 or abs(n) > _LARGEST_POWER:
             raise UndecidedError(f"2^({n}) is not rational, or too large")
         power = Fraction(2) ** n.numerator
         s = power / (1 + power)
-        first, second = s * (1 - s), s * (1 - s) * (1 - 2 * s)
-        if name == "sigmoid":
-            return ln_two(s), ln_two(first), ln_two(second)
-        if name == "tanh":  # 2 sigmoid(2t) - 1
-            return ln_two(2 * s - 1), ln_two(4 * first), ln_two(8 * second)
-        return ln_two(s), ln_two(0, first), ln_two(0, 0, second)
+        return ln_two(s), ln_two(s * (1 - s)), ln_two(1 - 2 * s)
+
+    def pieces(self, t: LnTwo, above: Callable[[], Jet], below: Callable[[], Jet]) -> Jet:
+        sign = t.sign()
+        return (ln_two(), None, None) if sign == 0 else above() if sign > 0 else below()
 
     def largest(self, values: list[LnTwo]) -> tuple[LnTwo, list[int]]:
         best = [0]
@@ -168,7 +156,7 @@ class ExactDomain:
 
 
 @dataclass(frozen=True)
-class BallDomain:
+class BallDomain(Unknown):
     """flint.arb at the current precision; a ball around a kink has no derivatives."""
 
     def number(self, rational: Fraction, ln2: Fraction = Fraction(0)) -> Any:
@@ -177,60 +165,39 @@ class BallDomain:
         value = arb(fmpq(*rational.as_integer_ratio()))
         return value + arb(fmpq(*ln2.as_integer_ratio())) * arb(2).log() if ln2 else value
 
+    def ln2(self) -> Any:
+        from flint import arb
+
+        return arb(2).log()
+
     def jet(self, activation: Activation, t: Any) -> Jet:
+        """The value by ``Activation.ball``, which is tighter on wide balls."""
+        _, first, second = jet_of(activation, t, self)
+        return activation.ball(t), first, second
+
+    def logistic(self, t: Any) -> tuple[Any, Any, Any]:
+        s, other = _SIGMOID.ball(t), _SIGMOID.ball(-t)  # 1 - s without cancellation
+        return s, s * other, other - s
+
+    def normal(self, t: Any) -> tuple[Any, Any]:
         from flint import arb
 
-        name = activation.name
-        parameters = {key: self.number(value) for key, value in activation.parameters}
-        value = activation.ball(t)
-        if name == "identity":
-            return value, arb(1), arb(0)
-        if name == "square":
-            return value, 2 * t, arb(2)
-        if name in ("relu", "leaky_relu", "elu"):
-            return self._piecewise(name, t, value, parameters)
-        if name in ("sigmoid", "tanh", "sigmoid2", "softplus"):
-            return self._sigmoidal(name, t, value, parameters)
-        if name == "silu":
-            s = Activation("sigmoid").ball(t)
-            d = s * (1 - s)
-            return value, s + t * d, d * (2 + t * (1 - 2 * s))
-        if name == "gelu":
-            density = (-t * t / 2).exp() / (2 * arb.pi()).sqrt()
-            return value, (1 + (t / arb(2).sqrt()).erf()) / 2 + t * density, density * (2 - t * t)
-        if name == "gaussian":
-            return value, -2 * t * value, (4 * t * t - 2) * value
-        if name == "arctan":
-            first = 1 / (1 + t * t)
-            return value, first, -2 * t * first * first
-        raise UndecidedError(f"derivatives of {activation} are not known")
+        return (-t / arb(2).sqrt()).erfc() / 2, (-t * t / 2).exp() / (2 * arb.pi()).sqrt()
 
-    def _piecewise(self, name: str, t: Any, value: Any, parameters: dict[str, Any]) -> Jet:
-        from flint import arb
+    def bell(self, t: Any) -> Any:
+        return _GAUSSIAN.ball(t)
 
-        if t > 0:
-            return value, arb(1), arb(0)
-        if not t < 0:
-            return value, None, None
-        if name == "elu":
-            grown = parameters["alpha"] * t.exp()
-            return value, grown, grown
-        return value, parameters.get("slope", arb(0)), arb(0)
+    def exp(self, t: Any) -> Any:
+        return t.exp()
 
-    def _sigmoidal(self, name: str, t: Any, value: Any, parameters: dict[str, Any]) -> Jet:
-        from flint import arb
+    def softplus(self, t: Any) -> Any:
+        return _SOFTPLUS.ball(t)
 
-        if name == "sigmoid":
-            d = value * (1 - value)
-            return value, d, d * (1 - 2 * value)
-        if name == "tanh":
-            d = 1 - value * value
-            return value, d, -2 * value * d
-        if name == "sigmoid2":
-            d, log = value * (1 - value), arb(2).log()
-            return value, log * d, log * log * d * (1 - 2 * value)
-        s = Activation("sigmoid").ball(parameters["alpha"] * t)
-        return value, s, parameters["alpha"] * s * (1 - s)
+    def arctan(self, t: Any) -> tuple[Any, Any]:
+        return t.atan(), 1 / (1 + t * t)
+
+    def pieces(self, t: Any, above: Callable[[], Jet], below: Callable[[], Jet]) -> Jet:
+        return above() if t > 0 else below() if t < 0 else (None, None, None)
 
     def largest(self, values: list[Any]) -> tuple[Any, list[int]]:
         top = values[0]
@@ -240,7 +207,7 @@ class BallDomain:
 
 
 @dataclass(frozen=True)
-class ComplexBallDomain:
+class ComplexBallDomain(Unknown):
     """flint.acb balls, for activations that are analytic near the real line; UndecidedError elsewhere."""
 
     def number(self, rational: Fraction, ln2: Fraction = Fraction(0)) -> Any:
@@ -248,42 +215,31 @@ class ComplexBallDomain:
 
         return acb(BallDomain().number(rational, ln2))
 
-    def jet(self, activation: Activation, t: Any) -> Jet:
-        from flint import acb, arb
+    def ln2(self) -> Any:
+        return self.number(Fraction(0), Fraction(1))
 
-        name, one = activation.name, acb(1)
-        if name == "identity":
-            return t, one, acb(0)
-        if name == "square":
-            return t * t, 2 * t, acb(2)
-        if name in ("relu", "leaky_relu"):
-            slope = self.number(dict(activation.parameters).get("slope", Fraction(0)))
-            if t.real > 0:
-                return t, one, acb(0)
-            if t.real < 0:
-                return t * slope, slope, acb(0)
-            raise UndecidedError("a polydisc around a kink")
-        if name == "gaussian":
-            value = (-t * t).exp()
-            return value, -2 * t * value, (4 * t * t - 2) * value
-        if name == "gelu":
-            density = (-t * t / 2).exp() / (2 * arb.pi()).sqrt()
-            phi = (1 + (t / arb(2).sqrt()).erf()) / 2
-            return t * phi, phi + t * density, density * (2 - t * t)
-        rates = {"sigmoid": arb(1), "silu": arb(1), "sigmoid2": arb(2).log(), "tanh": arb(2)}
-        if name not in rates:
-            raise UndecidedError(f"complex balls do not know {activation}")
-        rate = rates[name]
-        below = 1 + (-rate * t).exp()
+    def jet(self, activation: Activation, t: Any) -> Jet:
+        return jet_of(activation, t, self)
+
+    def logistic(self, t: Any) -> tuple[Any, Any, Any]:
+        below = 1 + (-t).exp()
         if below.contains(0):
             raise UndecidedError("a polydisc that may contain a pole")
         s = 1 / below
-        d = s * (1 - s)
-        if name == "silu":
-            return t * s, s + t * d, d * (2 + t * (1 - 2 * s))
-        if name == "tanh":
-            return 2 * s - 1, 4 * d, 8 * d * (1 - 2 * s)
-        return s, rate * d, rate * rate * d * (1 - 2 * s)
+        return s, s * (1 - s), 1 - 2 * s
+
+    def normal(self, t: Any) -> tuple[Any, Any]:
+        from flint import arb
+
+        return (1 + (t / arb(2).sqrt()).erf()) / 2, (-t * t / 2).exp() / (2 * arb.pi()).sqrt()
+
+    def bell(self, t: Any) -> Any:
+        return (-t * t).exp()
+
+    def pieces(self, t: Any, above: Callable[[], Jet], below: Callable[[], Jet]) -> Jet:
+        if not (t.real > 0 or t.real < 0):
+            raise UndecidedError("a polydisc around a kink")
+        return above() if t.real > 0 else below()
 
     def largest(self, values: list[Any]) -> tuple[Any, list[int]]:
         top = max(range(len(values)), key=lambda n: float(values[n].real.mid()))

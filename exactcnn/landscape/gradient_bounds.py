@@ -35,6 +35,7 @@ from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.errors import UndecidedError
 from exactcnn.features.balls import feature_balls
 from exactcnn.features.instance import Instance
+from exactcnn.landscape.domains import BallDomain
 from exactcnn.landscape.interpolation import target_matrix
 from exactcnn.network.lifting import lift
 
@@ -78,36 +79,18 @@ def slope_ball(activation: Activation, t: Any) -> Any:
     """
     from flint import arb
 
-    name = activation.name
     if activation.formula is not None:
         return slope_of_expression(parse_expression(activation.formula), t)
-    parameters = {key: ball_of_fraction(value) for key, value in activation.parameters}
-    if name == "identity":
-        return arb(1)
-    if name == "square":
-        return 2 * t
-    if name in ("sigmoid", "silu"):
-        s = Activation("sigmoid").ball(t)
-        falling = Activation("sigmoid").ball(-t)  # 1 - s without cancellation
-        return s * falling if name == "sigmoid" else s + t * s * falling
-    if name == "sigmoid2":
-        log = arb(2).log()
-        return log * Activation("sigmoid").ball(t * log) * Activation("sigmoid").ball(-t * log)
-    if name == "tanh":
-        return 4 * Activation("sigmoid").ball(2 * t) * Activation("sigmoid").ball(-2 * t)
-    if name == "softplus":
-        return Activation("sigmoid").ball(parameters["alpha"] * t)
-    if name == "arctan":
-        return 1 / (1 + t * t)
-    if name == "gaussian":
-        return -2 * t * (-t * t).exp()
-    if name == "gelu":
-        density = (-t * t / 2).exp() / (2 * arb.pi()).sqrt()
-        return (-t / arb(2).sqrt()).erfc() / 2 + t * density
-    if name == "elu" and dict(activation.parameters)["alpha"] == 1:
-        low, high = (x if x < 0 else arb(0) for x in (t.lower(), t.upper()))
-        return low.exp().union(high.exp())
-    raise UndecidedError(f"no derivative of {activation} is known here, or it has none somewhere")
+    first = BallDomain().jet(activation, t)[1]
+    if first is not None:
+        return first
+    if activation.properties.differentiable is not True:
+        raise UndecidedError(f"{activation} has no derivative somewhere on {t}")
+    # elu with alpha 1: its derivative increases, e^t below 0 and 1 above.
+    low, high = (
+        arb(1) if end >= 0 else BallDomain().jet(activation, end)[1] for end in (t.lower(), t.upper())
+    )
+    return low.union(high)
 
 
 def extreme_singular_values(A: Any) -> tuple[Any, Any]:

@@ -31,11 +31,6 @@ from exactcnn.network.weights import LayerWeights, Weights
 
 __all__ = ["construct_saddle"]
 
-# beta, sigma(beta): where the derivative exists and is not 0, and both are rational.
-_BETA = {
-    "sigmoid": (0, Fraction(1, 2)), "sigmoid2": (0, Fraction(1, 2)), "tanh": (0, Fraction(0)),
-    "identity": (0, Fraction(0)), "relu": (1, Fraction(1)), "leaky_relu": (1, Fraction(1)), "square": (1, Fraction(1)),
-}  # fmt: skip
 _TRIES = 4
 
 
@@ -53,9 +48,10 @@ def construct_saddle(instance: Instance, k: int, seed: int = 0) -> Weights | Non
     if middle.bias == "none" or top.bias == "none":
         raise MisuseError("bias", "biases in the last two layers", "none")
     assert middle.activation is not None
-    if middle.activation.name not in _BETA:
+    entry = middle.activation.builtin
+    if entry is None or entry.base is None:
         raise UndecidedError(f"{middle.activation} has no rational value and slope that are known here")
-    beta, value = _BETA[middle.activation.name]
+    beta, value = entry.base
     values, _ = exact_values(instance, k, before_activation=False)
     Y = targets_of(instance)
     N, m = Y.shape

@@ -37,8 +37,6 @@ from exactcnn.network.layers import Layer
 
 __all__ = ["Gauge", "Symmetry", "families_of", "gauge_of", "parameter_starts"]
 
-_DEGREES = {"relu": 1, "leaky_relu": 1, "identity": 1, "square": 2}
-
 
 @dataclass(frozen=True)
 class Symmetry:
@@ -207,7 +205,7 @@ def _eliminate(rows: np.ndarray) -> tuple[list[int], list[int]]:
 def _off(surface: Surface, layer: Layer) -> np.ndarray | None:
     """Which units of a ReLU layer are inactive, (N, n)."""
     first = surface.first[layer.index]
-    if layer.activation is None or layer.activation.name != "relu" or first is None:
+    if layer.activation is None or layer.activation.slope_below != 0 or first is None:
         return None
     return np.array([[value is not None and bool(value == 0) for value in row] for row in first])
 
@@ -239,10 +237,10 @@ def _idle(surface: Surface, layer: Layer, starts: list[int]) -> list[tuple[Symme
 def _scalings(
     surface: Surface, layer: Layer, starts: list[int], values: np.ndarray
 ) -> list[tuple[Symmetry, dict[int, Any]]]:
-    if layer.activation is None or layer.activation.name not in _DEGREES:
+    if layer.activation is None or layer.activation.degree is None:
         return []
     above, T, found = surface.layers[layer.index], layer.filters, []
-    degree = _DEGREES[layer.activation.name]
+    degree = layer.activation.degree
     reads, real = above.patches.indices % T, above.patches.real
     bias = starts[layer.index - 1] + layer.patch_size * T
     for t in range(T):
@@ -263,7 +261,7 @@ def _shifts(
     surface: Surface, layer: Layer, starts: list[int], values: np.ndarray
 ) -> list[tuple[Symmetry, dict[int, Any]]]:
     first = surface.first[layer.index]
-    if layer.activation is None or _DEGREES.get(layer.activation.name) != 1 or first is None:
+    if layer.activation is None or layer.activation.degree != 1 or first is None:
         return []
     above, T, found = surface.layers[layer.index], layer.filters, []
     one = np.array([[v is not None and bool(v == 1) for v in row] for row in first], dtype=bool)

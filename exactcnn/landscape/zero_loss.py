@@ -44,22 +44,14 @@ from exactcnn.network.weights import LayerWeights, Weights
 
 __all__ = ["ZeroLossLine", "construct_zero_loss"]
 
-_HALF_LINES = ("identity", "relu", "leaky_relu")
 # Two points g (in units of ln 2, (ln 2)/2 or 1), and sigma there: different, with slopes that are not 0.
 _Pair = tuple[Fraction, Fraction, Fraction, Fraction]
-_STEPS: dict[str, _Pair] = {
-    "sigmoid": (Fraction(0), Fraction(1), Fraction(1, 2), Fraction(2, 3)),
-    "sigmoid2": (Fraction(0), Fraction(1), Fraction(1, 2), Fraction(2, 3)),
-    "tanh": (Fraction(0), Fraction(1), Fraction(0), Fraction(1, 3)),  # tanh((ln 2)/2) = (2 - 1)/(2 + 1)
-    "square": (Fraction(1), Fraction(2), Fraction(1), Fraction(4)),
-}
 # Where a written activation is tried: small numbers, and those with 1 + t^2 a square.
 _TRIED = tuple(
     Fraction(s * n, d)
     for n, d in ((0, 1), (1, 1), (2, 1), (1, 2), (3, 4), (4, 3), (5, 12), (3, 1))
     for s in (1, -1)
 )
-_LN2 = {"sigmoid": Fraction(1), "tanh": Fraction(1, 2)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,14 +128,15 @@ def _require_fit(above: tuple[Layer, ...], k: int) -> None:
 def _pulled_back(
     G: list[list[Fraction]], below: Layer
 ) -> tuple[list[list[Fraction]], list[Fraction], list[list[Fraction]]]:
-    """(U, b, G') with sigma(G' unit) U + 1 b^T = G; G' (N x n_l) in units of ``_LN2`` or 1."""
+    """(U, b, G') with sigma(G' unit) U + 1 b^T = G; G' (N x n_l) in the activation's unit of ln 2, or 1."""
     assert below.activation is not None
-    name, N, n, m = below.activation.name, len(G), below.width, len(G[0])
-    pair = None if name in _HALF_LINES else _pair(below.activation)
+    N, n, m = len(G), below.width, len(G[0])
+    half_line = below.activation.degree == 1  # sigma(t) = t for t >= 0
+    pair = None if half_line else _pair(below.activation)
     columns = [[row[j] for row in G] for j in range(m)]
-    if name not in _HALF_LINES and pair is None:
+    if not half_line and pair is None:
         raise UndecidedError(f"{below.activation} has no rational values that are known here")
-    needed = [1 if name in _HALF_LINES else max(1, len(set(column)) - 1) for column in columns]
+    needed = [1 if half_line else max(1, len(set(column)) - 1) for column in columns]
     if sum(needed) > n:
         raise UndecidedError(
             f"layer {below.index} has {n} units, and this construction needs {sum(needed)} for the values above it"
@@ -178,7 +171,7 @@ def _pulled_back(
 def _pair(activation: Activation) -> _Pair | None:
     """Two points for ``activation``, searched among a few for a written one; None if there are none."""
     if activation.formula is None:
-        return _STEPS.get(activation.name)
+        return None if activation.builtin is None else activation.builtin.steps
     found: list[tuple[Fraction, Fraction]] = []
     for t in _TRIED:
         try:
@@ -196,7 +189,7 @@ def _scaled(layer: Layer, W: list[list[Fraction]] | RationalArray, b: list[Fract
     """The affine map of ``layer`` with values in its unit: times ln 2 below a sigmoid or tanh."""
     assert layer.activation is not None
     table = W if isinstance(W, RationalArray) else RationalArray.from_fractions(W)
-    unit = _LN2.get(layer.activation.name)
+    unit = None if layer.activation.builtin is None else layer.activation.builtin.unit
     if unit is None:
         return LayerWeights(table, None if b is None else RationalArray.from_fractions(b))
     table = RationalArray.from_integers(

@@ -3,9 +3,13 @@
 *float64*: ``arctan`` of ``arithmetic.elementary`` has a relative error below 2^-45.
 """
 
+from fractions import Fraction
+from typing import Any
+
 import numpy as np
 
-from exactcnn.activations.entry import LEFT, Builtin, smooth
+from exactcnn.activations.entry import LEFT, Builtin, Parameters, smooth
+from exactcnn.activations.jets import Functions, Jet
 from exactcnn.activations.properties import Limit
 from exactcnn.arithmetic.elementary import arctan
 
@@ -13,6 +17,11 @@ from exactcnn.arithmetic.elementary import arctan
 def _floats(t: np.ndarray, _: object) -> tuple[np.ndarray, np.ndarray]:
     mid = np.copysign(arctan(np.abs(t)), t)
     return mid, np.abs(mid) * 2.0**-45
+
+
+def _jet(f: Functions, t: Any, parameters: Parameters) -> Jet:
+    angle, r = f.arctan(t)
+    return angle, r, -(f.number(Fraction(2)) * t) * (r * r)
 
 
 ENTRY = Builtin(
@@ -26,4 +35,5 @@ ENTRY = Builtin(
         growth=f"{LEFT} tends to -pi/2.",
     ),
     ball=lambda x, _: x.atan(), rising=True, floats=_floats, bound=lambda m, _: 2,
+    jet=_jet,
 )  # fmt: skip

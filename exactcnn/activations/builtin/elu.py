@@ -5,10 +5,12 @@
 
 from fractions import Fraction
 from math import ceil
+from typing import Any
 
 import numpy as np
 
 from exactcnn.activations.entry import LEFT, Builtin, Exponents, Formal, Parameters, piecewise
+from exactcnn.activations.jets import Functions, Jet
 from exactcnn.activations.properties import ActivationProperties, Limit
 from exactcnn.arithmetic import modular
 from exactcnn.arithmetic.exponentials import decaying
@@ -53,9 +55,20 @@ def _formal(n: int, D: int, parameters: Parameters) -> Formal:
     return (Fraction(n, D), 0, Fraction(0)) if n >= 0 else (-alpha, n, alpha)
 
 
+def _jet(f: Functions, t: Any, parameters: Parameters) -> Jet:
+    zero, one, alpha = f.number(Fraction(0)), f.number(Fraction(1)), f.number(parameters["alpha"])
+
+    def below() -> Jet:
+        grown = alpha * f.exp(t)
+        return grown - alpha, grown, grown
+
+    return f.pieces(t, lambda: (t, one, zero), below)
+
+
 ENTRY = Builtin(
     "elu", "exponential", "Max(t, 0) + alpha*(exp(Min(t, 0)) - 1)", _properties, {"alpha": Fraction(1)},
     ball=lambda x, values: x if x >= 0 else values["alpha"] * x.expm1(), rising=True, floats=_floats,
     steepest=lambda parameters: max(1.0, 1.001 * float(parameters["alpha"])), image=_image, exponents_only=False,
     formal=_formal, bound=lambda m, parameters: max(m, ceil(parameters["alpha"])),
+    jet=_jet,
 )  # fmt: skip

@@ -4,11 +4,13 @@
 """
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
 from exactcnn.activations.balls import integer_power
-from exactcnn.activations.entry import ZERO, Builtin, Exponents, growth, smooth
+from exactcnn.activations.entry import ZERO, Builtin, Exponents, Parameters, growth, smooth
+from exactcnn.activations.jets import Functions, Jet
 from exactcnn.arithmetic import modular
 from exactcnn.arithmetic.exponentials import decaying
 
@@ -21,6 +23,11 @@ def _floats(t: np.ndarray, _: object) -> tuple[np.ndarray, np.ndarray]:
 def _image(x: Exponents, _: object) -> np.ndarray:
     n = x.n % (x.prime - 1)
     return modular.powers(x.root, -(n * n % (x.prime - 1)), x.prime)
+
+
+def _jet(f: Functions, t: Any, parameters: Parameters) -> Jet:
+    v, two, four = f.bell(t), f.number(Fraction(2)), f.number(Fraction(4))
+    return v, -(two * t) * v, (four * (t * t) - two) * v
 
 
 ENTRY = Builtin(
@@ -36,4 +43,5 @@ ENTRY = Builtin(
     ),
     ball=lambda t, _: (-integer_power(t, 2)).exp(), floats=_floats, image=_image,
     formal=lambda n, D, _: (Fraction(0), abs(n), Fraction(1)), bound=lambda m, _: 1, steepness=1,
+    jet=_jet,
 )  # fmt: skip

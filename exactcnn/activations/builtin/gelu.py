@@ -5,11 +5,13 @@ less than e^-40.5 / (9 sqrt(2 pi)) < 2^-62.  Either way gelu is off by at most |
 below 1.13.
 """
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from exactcnn.activations.entry import COMPOSITION, Builtin, dipping, growth
+from exactcnn.activations.entry import COMPOSITION, Builtin, Parameters, dipping, growth
+from exactcnn.activations.jets import Functions, Jet
 from exactcnn.arithmetic.elementary import normal_tail
 
 _FAR = 9.0
@@ -29,6 +31,11 @@ def _floats(t: np.ndarray, _: object) -> tuple[np.ndarray, np.ndarray]:
     return mid, a * 2.0**-45 + 2.0**-51 * np.abs(mid)
 
 
+def _jet(f: Functions, t: Any, parameters: Parameters) -> Jet:
+    big, small = f.normal(t)
+    return t * big, big + t * small, small * (f.number(Fraction(2)) - t * t)
+
+
 ENTRY = Builtin(
     "gelu", "other", "t*(1 + erf(t/sqrt(2)))/2",
     lambda _: dipping(
@@ -40,4 +47,5 @@ ENTRY = Builtin(
         "(s/2) e^(s - s^2/2) is largest at s = (1 + sqrt 5)/2, where it is below 2; and 0 <= Phi <= 1.",
     ),
     ball=_ball, floats=_floats, steepest=lambda _: 1.13, bound=lambda m, _: m, far="ramp",
+    jet=_jet,
 )  # fmt: skip

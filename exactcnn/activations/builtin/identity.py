@@ -1,8 +1,15 @@
 """Floor 1: identity, t."""
 
 from fractions import Fraction
+from typing import Any
 
-from exactcnn.activations.entry import DOWN, LEFT, UP, Builtin, smooth
+from exactcnn.activations.entry import DOWN, LEFT, UP, Builtin, Parameters, smooth
+from exactcnn.activations.jets import Functions, Jet
+
+
+def _jet(f: Functions, t: Any, parameters: Parameters) -> Jet:
+    return t, f.number(Fraction(1)), f.number(Fraction(0))
+
 
 ENTRY = Builtin(
     "identity", "rational", "t",
@@ -16,4 +23,5 @@ ENTRY = Builtin(
     ),
     value=lambda t, _: t, ball=lambda x, _: x, rising=True, degree=1, bound=lambda m, _: m,
     base=(Fraction(0), Fraction(0)),
+    jet=_jet,
 )  # fmt: skip

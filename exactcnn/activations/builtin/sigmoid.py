@@ -20,6 +20,7 @@ from exactcnn.activations.entry import (
     growth,
     smooth,
 )
+from exactcnn.activations.jets import Functions, Jet
 from exactcnn.arithmetic import modular
 from exactcnn.arithmetic.exponentials import decaying
 from exactcnn.errors import UndecidedError
@@ -54,6 +55,11 @@ def formal(n: int, D: int, _: Parameters) -> Formal:
     return (Fraction(0), n, Fraction(1)) if n > 0 else (Fraction(1), -n, Fraction(-1))
 
 
+def _jet(f: Functions, t: Any, parameters: Parameters) -> Jet:
+    s, d, e = f.logistic(t)
+    return s, d, d * e
+
+
 ENTRY = Builtin(
     "sigmoid", "exponential", "1/(1 + exp(-t))",
     lambda _: smooth(
@@ -68,4 +74,5 @@ ENTRY = Builtin(
     reflected=Fraction(1), nested=True, far="step", steepness=1,
     steps=(Fraction(0), Fraction(1), Fraction(1, 2), Fraction(2, 3)), unit=Fraction(1),
     base=(Fraction(0), Fraction(1, 2)),
+    jet=_jet,
 )  # fmt: skip

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from exactcnn.activations.builtin import sigmoid
-from exactcnn.activations.entry import COMPOSITION, ONE, ZERO, Builtin, growth, smooth
+from exactcnn.activations.entry import COMPOSITION, ONE, ZERO, Builtin, Parameters, growth, smooth
+from exactcnn.activations.jets import Functions, Jet
 from exactcnn.arithmetic.exponentials import decaying
 
 _LN_2 = float.fromhex("0x1.62e42fefa39efp-1")
@@ -26,6 +27,12 @@ def _floats(t: np.ndarray, _: object) -> tuple[np.ndarray, np.ndarray]:
     return mid, mid * 2.0**-41
 
 
+def _jet(f: Functions, t: Any, parameters: Parameters) -> Jet:
+    log = f.ln2()
+    s, d, e = f.logistic(log * t)
+    return s, log * d, (log * log) * (d * e)
+
+
 ENTRY = Builtin(
     "sigmoid2", "other", "1/(1 + exp(-t*log(2)))",
     lambda _: smooth(
@@ -38,4 +45,5 @@ ENTRY = Builtin(
     ),
     ball=_ball, rising=True, floats=_floats, steepest=lambda _: 0.25, bound=lambda m, _: 1,
     steps=(Fraction(0), Fraction(1), Fraction(1, 2), Fraction(2, 3)), base=(Fraction(0), Fraction(1, 2)),
+    jet=_jet,
 )  # fmt: skip

@@ -11,6 +11,7 @@ import numpy as np
 from exactcnn.activations.balls import hull
 from exactcnn.activations.builtin import sigmoid
 from exactcnn.activations.entry import COMPOSITION, Builtin, Exponents, Formal, Parameters, dipping, growth
+from exactcnn.activations.jets import Functions, Jet
 
 
 def _ball(t: Any, values: Any) -> Any:
@@ -32,6 +33,11 @@ def _formal(n: int, D: int, _: Parameters) -> Formal:
     return (Fraction(0) if n >= 0 else -slope), abs(n), slope
 
 
+def _jet(f: Functions, t: Any, parameters: Parameters) -> Jet:
+    s, d, e = f.logistic(t)
+    return t * s, s + t * d, d * (f.number(Fraction(2)) + t * e)
+
+
 ENTRY = Builtin(
     "silu", "exponential", "t/(1 + exp(-t))",
     lambda _: dipping(
@@ -44,4 +50,5 @@ ENTRY = Builtin(
     ),
     ball=_ball, floats=_floats, steepest=lambda _: 1.125, image=_image, exponents_only=False, formal=_formal,
     bound=lambda m, _: m, far="ramp", steepness=1,
+    jet=_jet,
 )  # fmt: skip

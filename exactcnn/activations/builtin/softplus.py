@@ -13,6 +13,7 @@ import numpy as np
 
 from exactcnn.activations.balls import positive_part
 from exactcnn.activations.entry import COMPOSITION, UP, ZERO, Builtin, Parameters, growth, smooth
+from exactcnn.activations.jets import Functions, Jet
 from exactcnn.activations.properties import ActivationProperties
 from exactcnn.arithmetic.elementary import log_of_one_plus
 from exactcnn.arithmetic.exponentials import decaying
@@ -42,8 +43,16 @@ def _floats(t: np.ndarray, parameters: Parameters) -> tuple[np.ndarray, np.ndarr
     return mid, 2.0**-45 / scale + 2.0**-51 * np.abs(mid)
 
 
+def _jet(f: Functions, t: Any, parameters: Parameters) -> Jet:
+    alpha = parameters["alpha"]
+    x = f.number(alpha) * t
+    s, d, _ = f.logistic(x)
+    return f.number(1 / alpha) * f.softplus(x), s, f.number(alpha) * d
+
+
 ENTRY = Builtin(
     "softplus", "other", "log(1 + exp(alpha*t))/alpha", _properties, {"alpha": Fraction(1)},
     ball=_ball, rising=True, floats=_floats, bound=lambda m, parameters: m + ceil(1 / parameters["alpha"]), nested=True,
     far="ramp",
+    jet=_jet,
 )  # fmt: skip

@@ -1,9 +1,17 @@
 """Floor 1: square, t^2."""
 
 from fractions import Fraction
+from typing import Any
 
 from exactcnn.activations.balls import integer_power
-from exactcnn.activations.entry import LEFT, UP, Builtin, smooth
+from exactcnn.activations.entry import LEFT, UP, Builtin, Parameters, smooth
+from exactcnn.activations.jets import Functions, Jet
+
+
+def _jet(f: Functions, t: Any, parameters: Parameters) -> Jet:
+    two = f.number(Fraction(2))
+    return t * t, two * t, two
+
 
 ENTRY = Builtin(
     "square", "rational", "t**2",
@@ -18,4 +26,5 @@ ENTRY = Builtin(
     ),
     value=lambda t, _: t * t, ball=lambda x, _: integer_power(x, 2), degree=2, bound=lambda m, _: m * m,
     steps=(Fraction(1), Fraction(2), Fraction(1), Fraction(4)), base=(Fraction(1), Fraction(1)),
+    jet=_jet,
 )  # fmt: skip

@@ -5,11 +5,13 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
 from exactcnn.activations.builtin import sigmoid
 from exactcnn.activations.entry import COMPOSITION, LEFT, ONE, Builtin, Exponents, Formal, Parameters, smooth
+from exactcnn.activations.jets import Functions, Jet
 from exactcnn.activations.properties import Limit
 from exactcnn.arithmetic.exponentials import decaying
 
@@ -28,6 +30,11 @@ def _formal(n: int, D: int, _: Parameters) -> Formal:
     return Fraction(0), abs(n), Fraction((n > 0) - (n < 0))
 
 
+def _jet(f: Functions, t: Any, parameters: Parameters) -> Jet:
+    _, d, e = f.logistic(f.number(Fraction(2)) * t)
+    return -e, f.number(Fraction(4)) * d, f.number(Fraction(8)) * (d * e)
+
+
 ENTRY = Builtin(
     "tanh", "exponential", "tanh(t)",
     lambda _: smooth(
@@ -42,4 +49,5 @@ ENTRY = Builtin(
     reflected=Fraction(0), nested=True,
     steps=(Fraction(0), Fraction(1), Fraction(0), Fraction(1, 3)),  # tanh((ln 2)/2) = (2 - 1)/(2 + 1)
     unit=Fraction(1, 2), base=(Fraction(0), Fraction(0)),
+    jet=_jet,
 )  # fmt: skip
