@@ -22,6 +22,7 @@ from exactcnn.interop.exact_arrays import parameter
 from exactcnn.interop.extras import optional
 from exactcnn.interop.lowering import Lowering
 from exactcnn.interop.model import Model
+from exactcnn.interop.torch_wrappers import exported, plain, unwrapped
 
 __all__ = ["from_torch"]
 
@@ -45,6 +46,8 @@ def from_torch(
     if not isinstance(module, torch.nn.Module):
         raise MisuseError("module", "a torch.nn.Module", type(module).__name__)
     shape = _shape(input_shape)
+    module = unwrapped(torch, module)
+    module, weights_computed = plain(torch, module, shape, _compute_dtype(torch, module))
     _require_plain(module)
     chain = Lowering(name or type(module).__name__, shape)
     before = set(vars(module))
@@ -54,6 +57,7 @@ def from_torch(
         for name in vars(module).keys() - before:  # tensors that tracing has put there
             delattr(module, name)
     network, weights, notes, weight_notes = chain.finish()
+    weight_notes = (*weights_computed, *weight_notes)
     order = chain.output_order()
 
     def run(x: np.ndarray) -> np.ndarray:
@@ -133,20 +137,24 @@ def _walk(torch: Any, module: Any, chain: Lowering, until: str | None) -> Any:
         def proxy(self, node: Any) -> Any:
             return Tracked(node, self)
 
+    original = module
     try:
         graph = Tracer().trace(module)
     except Exception as error:  # whatever the module's own code raises when traced
-        raise MalformedError(
-            type(module).__name__,
-            "a module that torch.fx can trace, without decisions that depend on values (or export it to ONNX)",
-            str(error).partition("\n")[0] or type(error).__name__,
-        ) from None
+        module = exported(torch, module, chain.input_shape, _compute_dtype(torch, module))
+        if module is None:
+            raise MalformedError(
+                type(original).__name__,
+                "a module that torch.fx or torch.export can trace, without decisions that depend on values",
+                str(error).partition("\n")[0] or type(error).__name__,
+            ) from None
+        graph = module.graph
     nodes = list(graph.nodes)
     output = next(node for node in nodes if node.op == "output")
     end = _end(torch, module, nodes, until, chain)
     needed = _needed(output if end is None else end)
     traced = fx.GraphModule(module, graph)  # compiled here: what is put together below does not change it
-    program = module if end is None else _prefix(fx, module, nodes, end)
+    program = original if end is None else _prefix(fx, module, nodes, end)
     dtype = _compute_dtype(torch, module)
     end, gone = put_together(torch, module, graph, needed, end, partial(_constant, dtype == torch.float64))
     nodes, before = list(graph.nodes), needed
@@ -197,7 +205,7 @@ def _walk(torch: Any, module: Any, chain: Lowering, until: str | None) -> Any:
             type(module).__name__, "a forward that returns one tensor", type(result).__name__
         )
     chain.go(result)
-    _confirm(torch, module, traced, chain.input_shape)
+    _confirm(torch, original, traced, chain.input_shape)
     return program
 
 

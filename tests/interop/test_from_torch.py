@@ -316,7 +316,7 @@ REFUSED = {
     ),
     "functional dropout": (lambda: Other(lambda x: F.dropout(x)), (4,), "training"),
     "unused": (Unused, (4,), "results are used"),
-    "deciding": (Deciding, (4,), "torch.fx can trace"),
+    "deciding": (Deciding, (4,), "torch.fx or torch.export can trace"),
     "nan": (with_nan, (4,), r"weight\[1\]\[2\]: expected a finite number, found nan"),
     "hook": (with_hook, (4,), "hook"),
     "own forward": (with_own_forward, (4,), "forward of its class"),
