@@ -64,10 +64,7 @@ def from_onnx(
     operations = Operations(file, chain, needed, part.output)
     for note in part.notes:
         chain.note(note)
-    weights_read = [
-        name for node in needed if node.op_type in ("Conv", "Gemm", "MatMul") for name in node.input[1:2]
-    ]
-    shared = next((name for name in weights_read if weights_read.count(name) > 1), None)
+    shared = _read_twice(file, needed)
     if shared is not None:
         chain.tied = printable(shared)
         chain.note(
@@ -122,6 +119,36 @@ def _shape(file: OnnxFile, name: str, given: Sequence[int] | None) -> tuple[int,
     if not 1 <= len(shape) <= 4 or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in shape):
         raise MalformedError(where, "(batch, d) or (batch, channels, 1 to 3 extents)", shape)
     return shape
+
+
+def _read_twice(file: OnnxFile, nodes: list[Any]) -> str | None:
+    """A tensor of the file that weights or biases of two operations come from.
+
+    Single numbers of arithmetic are none: exporters write 0.5 once and read it everywhere."""
+    seen: set[str] = set()
+    for node in nodes:
+        if node.op_type not in (
+            "Conv",
+            "Gemm",
+            "MatMul",
+            "BatchNormalization",
+            "Add",
+            "Sub",
+            "Mul",
+            "Div",
+            "PRelu",
+        ):
+            continue
+        arithmetic = node.op_type in ("Add", "Sub", "Mul", "Div")
+        for name in dict.fromkeys(node.input):
+            if not name or not file.has_tensor(name) or (arithmetic and file.entries(name) == 1):
+                continue
+            roots = file.roots(name) or frozenset([name])
+            found = next((root for root in roots if root in seen), None)
+            if found is not None:
+                return found
+            seen |= roots
+    return None
 
 
 def _scalar(file: OnnxFile, name: str) -> Fraction | None:

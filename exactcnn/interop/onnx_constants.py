@@ -43,7 +43,10 @@ def fold(file: OnnxFile, nodes: list[Any]) -> list[Any]:
         if value is None:
             left.append(node)
         else:
-            file.add_tensor(node.output[0], value)
+            moved = (
+                node.input[:1] if node.op_type not in ("Add", "Sub", "Mul", "Div", "Concat") else node.input
+            )
+            file.add_tensor(node.output[0], value, tuple(name for name in moved if name))
     return left
 
 

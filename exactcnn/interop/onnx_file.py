@@ -78,6 +78,7 @@ class OnnxFile:
         self._refuse_the_unusual()
         self._tensors = {tensor.name: tensor for tensor in graph.initializer}
         self._computed: dict[str, np.ndarray] = {}
+        self._roots: dict[str, frozenset[str]] = {}
         self.inputs = [value for value in graph.input if value.name not in self._tensors]
         self.outputs = [value.name for value in graph.output]
         self.input_shape: tuple[int | None, ...] = ()
@@ -190,9 +191,16 @@ class OnnxFile:
     def has_tensor(self, name: str) -> bool:
         return name in self._computed or name in self._tensors
 
-    def add_tensor(self, name: str, value: np.ndarray) -> None:
-        """A constant that was computed."""
+    def add_tensor(self, name: str, value: np.ndarray, sources: tuple[str, ...] = ()) -> None:
+        """A constant that was computed, of other constants."""
         self._computed[name] = value
+        self._roots[name] = frozenset().union(*(self.roots(each) for each in sources)) or frozenset([name])
+
+    def roots(self, name: str) -> frozenset[str]:
+        """The tensors of the file that a constant was computed from, shapes and single numbers left out."""
+        if name in self._roots:
+            return self._roots[name]
+        return frozenset([name]) if self.has_tensor(name) and self.entries(name) > 1 else frozenset()
 
     def entries(self, name: str) -> int:
         """How many the initializer ``name`` has."""

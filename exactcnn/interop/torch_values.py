@@ -36,6 +36,8 @@ class Values:
     def __init__(self, torch: Any, module: Any, chain: Lowering, dtype: Any, needed: set[Any]) -> None:
         self.torch, self.module, self.chain, self.needed = torch, module, chain, needed
         self.value: Any = None  # what a module is called with
+        self._read: dict[int, str] = {}  # storages of parameters, and where they were met first
+        self._reads: dict[int, int] = {}
         self.dtype = "float64" if dtype == torch.float64 else "float32"
 
     def shared(self, node: Any) -> bool:
@@ -66,6 +68,7 @@ class Values:
             raise MalformedError(field, "a parameter of the module", type(value).__name__)
         if value.layout != torch.strided or value.is_quantized or value.device.type == "meta":
             raise MalformedError(field, "a dense tensor with values", f"{value.layout} on {value.device}")
+        self._read_once(value, field)
         value = value.detach().cpu()
         if value.dtype == torch.bfloat16:
             value = value.to(torch.float32)  # exact: the same exponents, more digits
@@ -76,6 +79,18 @@ class Values:
                 f"dtype {value.dtype}",
             )
         return exact(value.numpy(), field)
+
+    def _read_once(self, value: Any, field: str) -> None:
+        """What two operations read cannot be chosen for each: modules that share a tensor, a parameter used twice."""
+        place = value.untyped_storage().data_ptr()
+        first = self._read.setdefault(place, field)
+        self._reads[place] = self._reads.get(place, 0) + 1
+        if self._reads[place] > 1 and self.chain.tied is None and value.numel():
+            self.chain.tied = first
+            self.chain.note(
+                f"{first} is read more than once (by {field} too); it is verified as parameters of several layers, and "
+                "statements about almost all or some weights are undecided."
+            )
 
     def optional(self, value: Any, field: str) -> RationalArray | None:
         return None if value is None else self.array(value, field)
