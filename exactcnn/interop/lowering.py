@@ -199,6 +199,20 @@ class Lowering(AffineChain):
         self.append(where, "add", None, 1, None, None, "none", tuple(flows))
         self.units = first.units
 
+    def subtract(self, where: str, first: Flow, second: Flow) -> None:
+        """first - second: a sum with the second's negative."""
+        self.go(second)
+        if first.at == second.at:
+            self.flow(shared=True)  # x - f(x) of one layer: its sign must not be changed below the first
+        self.affine(f"{where} (its sign)", RationalArray.from_integers([-1]), None)
+        self.add(where, [first, self.flow()])
+
+    def transpose(self, where: str, axes: Sequence[int]) -> None:
+        """The axes in another order, counted with the batch, which stays the first."""
+        if sorted(axes) != list(range(len(self.shape) + 1)) or axes[0] != 0:
+            raise MalformedError(where, "a transposition that keeps the batch first", list(axes))
+        self.units = self.units.transpose([n - 1 for n in axes[1:]])
+
     def concatenate(self, where: str, flows: Sequence[Flow], axis: int) -> None:
         """Along the channels, or of flat tensors."""
         if len(flows) == 1:

@@ -31,8 +31,12 @@ class Shapes(Activations):
         if isinstance(first, Flow) and isinstance(second, Flow):
             if kind == "add":
                 return self.chain.add(where, [first, second])
+            if kind == "sub":
+                return self.chain.subtract(where, first, second)
             if kind != "mul" or node.input[0] != node.input[1]:
-                raise MalformedError(where, "x * x, or a sum of tensors", f"{kind} of two tensors")
+                raise MalformedError(
+                    where, "x * x, or a sum or difference of tensors", f"{kind} of two tensors"
+                )
             return self.activation(where, first, "square")
         flow_first = isinstance(first, Flow)
         self.flow(where, first if flow_first else second)
@@ -140,10 +144,7 @@ class Shapes(Activations):
         if isinstance(inputs[0], np.ndarray):
             return np.transpose(inputs[0], perm)
         self.flow(where, inputs[0])
-        axes = len(self.chain.shape) + 1
-        if perm is None or sorted(perm) != list(range(axes)) or perm[0] != 0:
-            raise MalformedError(where, "a transposition that keeps the batch first", perm)
-        self.chain.units = self.chain.units.transpose([n - 1 for n in perm[1:]])
+        self.chain.transpose(where, perm or range(len(self.chain.shape), -1, -1))
         return None
 
     def constant(self, where: str, a: Attributes, inputs: list[Any], node: Any) -> Any:

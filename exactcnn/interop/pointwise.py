@@ -74,7 +74,7 @@ def plan(steps: Sequence[Step], order: Mapping[Hashable, int]) -> dict[Hashable,
         known = [bases.setdefault(value, {value: "t"}) for value in values]
         common = set(known[0]).intersection(*known[1:])
         two = len(set(values)) > 1
-        special = step.op in SPECIAL or (two and step.op in ("mul", "div", "sub"))
+        special = step.op in SPECIAL or (two and step.op in ("mul", "div"))
         special = special or any(value in found for value in values)
         texts = {}
         for base in common:

@@ -70,5 +70,6 @@ class Activations(Values):
 
     def power(self, where: str, x: Any, exponent: Any) -> None:
         if not isinstance(exponent, (int, float)) or exponent != 2 or not isinstance(x, Flow):
-            raise MalformedError(where, "the square, x ** 2", f"exponent {exponent}")
+            found = f"exponent {exponent}" if isinstance(exponent, (int, float)) else "another power"
+            raise MalformedError(where, "the square, x ** 2, or a whole power of a tensor", found)
         self.activation(where, x, "square")

@@ -76,9 +76,13 @@ class Shapes(Activations):
             raise unknown(where, kind)
         if len(flows) == 2 and kind == "add":
             return self.chain.add(where, flows)
+        if len(flows) == 2 and kind == "sub":
+            return self.chain.subtract(where, *flows)
         if len(flows) == 2:
             if kind != "mul" or a is not b:
-                raise MalformedError(where, "x * x, or a sum of tensors", f"{kind} of two tensors")
+                raise MalformedError(
+                    where, "x * x, or a sum or difference of tensors", f"{kind} of two tensors"
+                )
             return self.activation(where, a, "square")
         self.current(where, flows)
         constant = self.constant(where, b if isinstance(a, Flow) else a)
@@ -88,6 +92,18 @@ class Shapes(Activations):
     def negative(self, where: str, x: Any) -> None:
         self.current(where, (x,))
         self.chain.affine(where, RationalArray.from_integers([-1]), None)
+
+    def permute(self, where: str, x: Any, *dims: Any) -> None:
+        self.current(where, (x,))
+        order = dims[0] if len(dims) == 1 and isinstance(dims[0], (list, tuple)) else dims
+        axes = len(self.chain.shape) + 1
+        self.chain.transpose(where, [n % axes for n in order])
+
+    def transpose(self, where: str, x: Any, dim0: int, dim1: int) -> None:
+        self.current(where, (x,))
+        order = list(range(len(self.chain.shape) + 1))
+        order[dim0], order[dim1] = order[dim1], order[dim0]
+        self.chain.transpose(where, order)
 
     def integers(self, where: str, a: Any, b: Any) -> Any:
         if isinstance(a, int) and isinstance(b, int) and b:

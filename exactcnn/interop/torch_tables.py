@@ -53,6 +53,7 @@ def function_table(torch: Any, O: Any) -> dict[Any, Callable[..., Any]]:  # noqa
         table |= dict.fromkeys(functions, simple(FORMULAS.get(name, name)))
     table |= dict.fromkeys((F.relu6,), lambda self, where, x, inplace=False: self.clip(where, x, 0, 6))
     table |= dict.fromkeys((F.hardsigmoid,), simple(HARD_SIGMOID))
+    table |= {torch.permute: O.permute, torch.transpose: O.transpose}
     table |= dict.fromkeys((operator.neg, torch.neg, torch.negative), O.negative)
     table |= dict.fromkeys((torch.clamp, torch.clip), O.clip)
     table |= dict.fromkeys((F.hardtanh, F.hardtanh_), O.hardtanh)

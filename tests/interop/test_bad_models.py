@@ -82,7 +82,7 @@ MODELS = {
     ),
     "own domain": (lambda: conv().add("Relu", domain="my.domain"), "my.domain.Relu"),
     "cast": (lambda: conv().add("Cast", to=7), "longer float"),
-    "product of branches": (branches, "x \\* x, or a sum"),
+    "product of branches": (branches, "x \\* x, or a sum or diff"),
     "not a number": (
         lambda: with_value(np.nan),
         r"weight\[1\]\[1\]\[0\]\[1\]: expected a finite number, found nan",

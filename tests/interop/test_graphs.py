@@ -241,6 +241,43 @@ def test_flat_concatenations_keep_their_order(then):
     assert np.array_equal(exact_outputs(model, x), outputs(module, x))
 
 
+DIFFERENCES = {
+    "of two layers": lambda self, x: self.l((self.a(x) - self.b(x)).flatten(1)),
+    "of a tensor with itself": lambda self, x: self.l((lambda y: y - y + y)(self.a(x)).flatten(1)),
+    "of a tensor with its activation": lambda self, x: self.l((lambda y: y - F.relu(y))(self.a(x)).flatten(1)),
+    "of an activation with its tensor": lambda self, x: self.l((lambda y: F.relu(y) - y)(self.a(x)).flatten(1)),
+    "of flat tensors": lambda self, x: self.l(self.a(x).flatten(1) - self.b(x).flatten(1)),
+    "with the input": lambda self, x: self.m(torch.cat([x - self.c(x), self.c(x) - x], 1).flatten(1)),
+    "of poolings": lambda self, x: self.p((F.max_pool2d(self.a(x), 2) - F.max_pool2d(self.b(x), 2)).flatten(1)),
+    "transposed": lambda self, x: self.l((self.a(x) - self.b(x)).permute(0, 2, 3, 1).flatten(1)),
+    "transposed twice": lambda self, x: self.l(F.relu(self.a(x).transpose(1, -1)).transpose(3, 1).flatten(1)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DIFFERENCES)
+def test_differences_and_transpositions(name):
+    class Difference(Flat):
+        def __init__(self):
+            super().__init__(None)
+            self.l, self.m, self.p, self.c = (
+                nn.Linear(8, 3),
+                nn.Linear(18, 3),
+                nn.Linear(2, 3),
+                nn.Conv2d(1, 1, 1),
+            )
+
+        def forward(self, x):
+            return DIFFERENCES[name](self, x)
+
+    module, rng = Difference().eval().double(), random.Random(2)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(torch.tensor(integers_in(rng, parameter.shape)))
+    x = integers_in(rng, (3, 1, 3, 3))
+    model = exactcnn.from_torch(module, (1, 3, 3))
+    assert np.array_equal(exact_outputs(model, x), outputs(module, x))
+
+
 @pytest.mark.parametrize(
     "then",
     [
