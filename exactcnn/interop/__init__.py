@@ -2,10 +2,12 @@
 
 The way through the room: ``from_torch`` and ``from_onnx`` walk what they are given, operation by
 operation, and hand each to ``lowering``, the one list of layers both end in; ``model`` is what comes
-out, with notes on everything that is not literally what was given.  Each front end is four modules: what is read
-(``*_values``), ``*_layers``, ``*_activations``, ``*_shapes``, and ``*_operations`` that picks the handler.  ``rounding`` has the one place
-where a number is rounded (the scale of a batch normalisation), ``difference`` compares the exact
-network with the float program it came from, ``to_torch`` goes the other way.  torch, onnx and
+out, with notes on everything that is not literally what was given.  Each front end is four modules: what is
+read (``*_values``), ``*_layers``, ``*_activations``, ``*_shapes``, and ``*_operations`` that picks the handler.
+``onnx_graph`` cuts a graph and puts it in order, ``pointwise`` puts elementwise operations together,
+``torch_wrappers`` takes off what stands around a module.  ``rounding`` has the one place where a number is
+rounded (the scale of a batch normalisation), ``difference`` compares the exact network with the float program it
+came from, by the bounds of ``float_bound``, ``to_torch`` goes the other way.  torch, onnx and
 onnxruntime are optional packages, imported when first needed.
 """
 

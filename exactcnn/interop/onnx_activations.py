@@ -9,6 +9,7 @@ import numpy as np
 
 from exactcnn.errors import MalformedError
 from exactcnn.interop import formulas
+from exactcnn.interop.chain import Flow
 from exactcnn.interop.formulas import FORMULAS
 from exactcnn.interop.onnx_file import Attributes
 from exactcnn.interop.onnx_values import Values
@@ -87,4 +88,6 @@ class Activations(Values):
         exponent = inputs[1]
         if not isinstance(exponent, np.ndarray) or exponent.size != 1 or exponent.reshape(-1)[0] != 2:
             raise MalformedError(where, "the square, exponent 2", "another exponent")
+        if isinstance(inputs[0], Flow) and exponent.ndim > inputs[0].units.ndim + 1:
+            raise MalformedError(where, "an exponent of no more axes than the tensor", exponent.shape)
         self.activation(where, inputs[0], "square")

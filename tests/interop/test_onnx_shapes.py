@@ -86,6 +86,7 @@ REFUSED = {
     "a window on a transposed tensor": (
         lambda: conv().add("Transpose", perm=[0, 3, 2, 1]).add("MaxPool", kernel_shape=[2, 2]), "channels and 2 axes",
     ),
+    "an exponent of more axes": (lambda: OnnxChain((4,)).add("Pow", np.full((1, 1, 1), 2, dtype=np.float32)), "no more axes"),
     "transposed batch": (lambda: OnnxChain((4,)).add("Transpose", perm=[1, 0]), "keeps the batch first"),
     "cast to integers": (lambda: OnnxChain((4,)).add("MatMul", f32(4, 3)).add("Cast", to=7), "longer float"),
     "cast to a shorter float": (lambda: OnnxChain((4,)).add("MatMul", f32(4, 3)).add("Cast", to=10), "longer float"),
