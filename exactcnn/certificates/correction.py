@@ -2,6 +2,10 @@
 
 D is pinv(F) (Y - F W - 1 b^T), refined with residuals in balls; what is left, divided by a certified bound of
 sigma_min(F), bounds the distance of D from an exact interpolation.  No inverse is published.
+
+For thousands of samples (``large_correction``) D comes from float64, and so does the bound of what is left.  The checker's bound
+of sigma_min is 2^-(r+1) / max ||x_j||, and max ||x_j|| about 1 / sigma_min: the fewer bits r a solution shows, the better
+the bound and the more solutions are needed.  The largest r is taken with which what is left hardly adds to the distance.
 """
 
 from __future__ import annotations
@@ -9,24 +13,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from math import isqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from exactcnn.arithmetic.enclosures import enclose
 from exactcnn.arithmetic.rationals import RationalArray
+from exactcnn.certificates.regular import Solver, independent_columns
 from exactcnn.certificates.solutions import SOLUTION_BITS
 from exactcnn.errors import UndecidedError
 from exactcnn.features.balls import column_pivots, feature_balls
+from exactcnn.features.enclosures import feature_enclosure
+from exactcnn.landscape.float_features import output_residual
+from exactcnn.landscape.least_change import PLACES, Change, left_over, on_grid
 from exactcnn.linalg.singular_values import float_enclosure
 
 if TYPE_CHECKING:
     from exactcnn.certificates.judgments import Draft
     from exactcnn.landscape.nearby import Nearby
 
-__all__ = ["Correction", "correction"]
+__all__ = ["Correction", "correction", "large_correction"]
 
 _PLACES = 128  # of D and of the enclosures
 _SPARE = Fraction(1, 2**40)
+_LARGE_PLACES = 80
+_STEPS, _QUIET = 3, 8  # what is left may add a 256th
+_LEAST, _LARGEST_BITS = 4, 24  # bits that a solution is worth at least (48 of them); r at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +110,57 @@ def correction(draft: Draft, evidence: Nearby) -> Correction:
     return Correction(
         RationalArray.from_integers(change, 1 << places), columns, places, _few_digits(distance)
     )
+
+
+def large_correction(draft: Draft, evidence: Nearby, change: Change) -> tuple[Correction, int]:
+    """The correction and the number of its judgment on sigma_min; UndecidedError where float64 does not lead there."""
+    instance, k, Y = draft.instance, evidence.layer, evidence.targets
+    entry = instance.need_weights()[k + 1]
+    F = feature_enclosure(instance, k)
+    columns, part = independent_columns(instance, k, F)
+    solver = Solver(part.mid.astype(np.longdouble), part.rad)
+    lost = solver.bits - solver.strength
+    # ||x_j|| is a sum of squares of mean ||A^-1||^2 / 3; six times that norm is met by nothing.
+    longest = Fraction(4.0 * float(np.linalg.norm(solver.inverse)))
+    r = output_residual(F, enclose(entry.W.numerators, entry.W.denominator), entry.b, Y)
+    D, rest = change.D.copy(), change.rest
+    for _ in range(_STEPS):
+        middle, _high = left_over(F, r, D)
+        better = D.copy()
+        better[columns] += solver.inverse @ middle
+        better = on_grid(better)
+        bound = left_over(F, r, better)[1]
+        if bound >= rest:
+            break
+        D, rest = better, bound
+    rest = rest * (1 + _SPARE) + _SPARE
+    size = Change(D, rest).size
+    possible = range(lost + _LEAST, min(solver.bits, _LARGEST_BITS) + 1)
+    if not possible:
+        raise UndecidedError("the features are too ill-conditioned for float64")
+    quiet = [bits for bits in possible if rest * 2 ** (bits + 1) * longest * 2**_QUIET <= size]
+    bits = quiet[-1] if quiet else possible[0]
+    distance = (size + rest * 2 ** (bits + 1) * longest) * (1 + _SPARE) + _SPARE
+    judgment = {
+        "kind": "minor-enclosed", "of": draft.features(k, None), "rows": list(range(instance.N)), "columns": columns,
+        "precision": _LARGE_PLACES, "solutions": None,
+    }  # fmt: skip
+
+    def solutions(record: dict[str, Any]) -> dict[str, Any]:
+        found = solver.solutions(record, judgment, bits)
+        most = max(sum(int(v) ** 2 for v in vector) for vector in found["vectors"])
+        if Fraction(isqrt(most) + 1, 1 << found["scale"]) > longest:
+            raise UndecidedError("a solution is longer than the distance allows for")
+        return found
+
+    numerators = np.array([[int(v) for v in row] for row in np.ldexp(D, PLACES)], dtype=object)
+    made = Correction(
+        RationalArray.from_integers(numerators, 1 << PLACES),
+        tuple(columns),
+        _LARGE_PLACES,
+        _few_digits(distance),
+    )
+    return made, draft.add(judgment, solutions)
 
 
 def _integer(value: float, exponent: int) -> int:

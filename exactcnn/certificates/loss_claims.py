@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from exactcnn.arithmetic.texts import rational_text
 from exactcnn.certificates.claims import Claim, encode
-from exactcnn.certificates.correction import correction
+from exactcnn.certificates.correction import correction, large_correction
 from exactcnn.certificates.instance_json import matrix_json
 from exactcnn.certificates.judgments import Draft
 from exactcnn.features.instance import Instance
@@ -61,14 +61,19 @@ def _(evidence: EnclosedLoss, finding: Finding, draft: Draft) -> Claim | None:
 
 @encode.register
 def _(evidence: Nearby, finding: Finding, draft: Draft) -> Claim | None:
-    if evidence.inverse is None:
+    k = evidence.layer
+    if evidence.inverse is not None:
+        found = correction(draft, evidence)
+        sigma = draft.sigma(k, tuple(range(evidence.samples)), found.columns, found.precision)
+    elif evidence.change is not None:
+        found, sigma = large_correction(draft, evidence, evidence.change)
+    else:
         return None
-    found = correction(draft, evidence)
     draft.targets = evidence.targets
-    name, k = draft.name_of(None, draft.instance.network.depth), evidence.layer
+    name = draft.name_of(None, draft.instance.network.depth)
     ends = [rational_text(value) for value in evidence.loss]
     by = [
-        draft.sigma(k, tuple(range(evidence.samples)), found.columns, found.precision),
+        sigma,
         draft.add(
             {
                 "kind": "correction",

@@ -27,7 +27,7 @@ from exactcnn.linalg.pivots import row_pivots
 if TYPE_CHECKING:
     from exactcnn.certificates.judgments import Draft
 
-__all__ = ["LARGEST_ENCLOSED", "regular_part", "seeded_witness"]
+__all__ = ["LARGEST_ENCLOSED", "Solver", "independent_columns", "regular_part", "seeded_witness"]
 
 # Up to this order the checker eliminates the enclosed matrix itself; beyond, solutions are published.
 LARGEST_ENCLOSED = 40
@@ -46,7 +46,7 @@ def regular_part(draft: Draft, instance: Instance, k: int) -> int:
     if key not in draft.shared:
         draft.shared[key] = (
             weights,
-            *_columns(instance, k),
+            *independent_columns(instance, k),
         )  # the weights are kept, so that their id stays theirs
     _, columns, part = draft.shared[key]
     others = None if instance.weights is draft.instance.weights else weights
@@ -57,20 +57,22 @@ def regular_part(draft: Draft, instance: Instance, k: int) -> int:
     if N <= LARGEST_ENCLOSED:
         return draft.add(judgment)
     if isinstance(part, Enclosure):
-        part = _Solver(part.mid.astype(np.longdouble), part.rad)
+        part = Solver(part.mid.astype(np.longdouble), part.rad)
         # Balls bring eleven bits more at most, at twenty times the cost.
         if _LEAST_STRENGTH - 11 <= part.strength < _LEAST_STRENGTH:
-            part = _Solver(*_finer(instance, k, columns))
+            part = Solver(*_finer(instance, k, columns))
         if part.strength < _LEAST_STRENGTH:
             raise UndecidedError("the features are too ill-conditioned for float64")
         draft.shared[key] = weights, columns, part
-    solver: _Solver = part
+    solver: Solver = part
     return draft.add(judgment, lambda record: solver.solutions(record, judgment))
 
 
-def _columns(instance: Instance, k: int) -> tuple[list[int], Enclosure]:
-    """N columns of F_k that float64 finds independent, and F_k there."""
-    F, N = feature_enclosure(instance, k), instance.N
+def independent_columns(
+    instance: Instance, k: int, F: Enclosure | None = None
+) -> tuple[list[int], Enclosure]:
+    """N columns of F_k (its enclosure, if it is known) that float64 finds independent, and F_k there."""
+    F, N = feature_enclosure(instance, k) if F is None else F, instance.N
     if not (np.isfinite(F.mid).all() and np.isfinite(F.rad).all()) or F.mid.shape[1] < N:
         raise UndecidedError(f"F_{k} has too few columns, or no bounds in float64")
     pivots = row_pivots(np.ascontiguousarray(F.mid.T))
@@ -117,7 +119,7 @@ def seeded_witness(draft: Draft, k: int) -> int:
     raise refusal
 
 
-class _Solver:
+class Solver:
     """Solutions of A x = b for right-hand sides not yet known; the number of bits is fixed beforehand, by a trial."""
 
     def __init__(self, mid: np.ndarray, rad: np.ndarray) -> None:
@@ -149,17 +151,21 @@ class _Solver:
         slack = (self.rad + 2.0**-60 * self.size) @ np.abs(x.astype(np.float64))
         return float(np.sqrt(((rest + slack) ** 2).sum(axis=0)).max()) + 2.0**-52
 
-    def solutions(self, record: dict[str, Any], judgment: dict[str, Any]) -> dict[str, Any]:
-        count = ceil(SECURITY_BITS / self.strength)
-        drawn = [drawn_numerators(record, judgment, self.bits, self.order, j) for j in range(count)]
+    def solutions(
+        self, record: dict[str, Any], judgment: dict[str, Any], bits: int | None = None
+    ) -> dict[str, Any]:
+        """``bits``: fewer than ``self.bits``, for a larger bound of the least singular value by more solutions."""
+        bits = self.bits if bits is None else bits
+        count = ceil(SECURITY_BITS / (self.strength - self.bits + bits))
+        drawn = [drawn_numerators(record, judgment, bits, self.order, j) for j in range(count)]
         b = np.array(drawn, dtype=np.longdouble).T / np.longdouble(2) ** 64
         x = self._solve(b)
-        if self._bound(b, x) > 2.0 ** -(self.bits + 2):
+        if self._bound(b, x) > 2.0 ** -(bits + 2):
             raise UndecidedError("a solution is worse than the trial")
         scale = self.bits + 20
         whole = np.rint(x * np.longdouble(2) ** scale)
         return {
-            "bits": self.bits,
+            "bits": bits,
             "scale": scale,
             "vectors": [[json_integer(int(v)) for v in column] for column in whole.T],
         }

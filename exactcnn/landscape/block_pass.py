@@ -38,7 +38,8 @@ Parameters = tuple[Enclosure, Enclosure | None]
 
 @dataclass(eq=False)
 class Block:
-    """States of the samples ``rows``: F and sigma'(G) of each layer, where a unit may be at a kink, pools' candidates."""
+    """States of the samples ``rows``: F and sigma'(G) of each layer, where a unit may be at a kink, pools' candidates;
+    ``deltas``: dPhi/dG."""
 
     rows: slice
     classes: Classes
@@ -46,6 +47,7 @@ class Block:
     slopes: dict[int, Enclosure] = field(default_factory=dict)
     kinks: dict[int, np.ndarray] = field(default_factory=dict)
     candidates: dict[int, np.ndarray] = field(default_factory=dict)
+    deltas: dict[int, Enclosure] = field(default_factory=dict)
 
 
 class Passes:
@@ -140,6 +142,7 @@ class Passes:
                 count += kinks
                 felt |= {k} if kinks else set()
             Delta = times(mine, block.slopes[k]) if k in block.slopes else mine
+            block.deltas[k] = Delta
             if layer.affine:
                 gradient[k] = self._parameters(layer, block.F[layer.sources[0]], Delta)
                 if layer.sources[0] and k > lowest:

@@ -10,7 +10,7 @@ zero loss, and |dW_hc| <= |(C r)_hc| + tau_c sum_j |C_hj|.  The Frobenius norm o
 ``distance``.  With C near the pseudo-inverse it is the distance to the nearest interpolating W, up to
 rounding.  The checker repeats the computation in its own fixed point.
 
-*Float64* (beyond that): ||dW||_F <= ||r||_F / sigma_min(F), by ``float_features``.
+*Float64* (beyond that): ||dW||_F <= ||D|| + ||r - F D||_F / sigma_min(F) for any D, by ``least_change``.
 
 *The loss from its gradient* (Lemma 4.3, k = L-1): Phi <= ||grad_{U_L} Phi||^2 / (2 sigma_min(F)^2).
 """
@@ -31,6 +31,7 @@ from exactcnn.features.enclosures import feature_enclosure
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.float_features import norm_bounds, output_residual, smallest_singular_value
 from exactcnn.landscape.interpolation import target_matrix
+from exactcnn.landscape.least_change import Change, least_change
 from exactcnn.linalg.singular_values import float_enclosure
 from exactcnn.linalg.verified_inverse import VerifiedInverse
 
@@ -38,7 +39,7 @@ __all__ = ["Nearby", "RightInverse", "nearby_by_balls", "nearby_by_floats", "sui
 
 _MOST_SAMPLES, _MOST_BALLS, _MOST_INVERSE = 300, 1_000_000, 250_000
 _PRECISION = 256
-_MOST_WORK = 10**11  # N^2 n of a singular value decomposition: a minute or two
+_MOST_WORK = 4 * 10**12  # N^2 n: a few products of that size take some minutes on two cores
 _SPARE_PLACES = 64
 # Bits of C beyond what eps < 1/2 needs: the distance is too large by about a factor 1 + sqrt(n) 2^-24.
 _SHARPER = 24
@@ -60,7 +61,7 @@ class Nearby:
 
     ``from_gradient`` bounds Phi by the gradient (None where sigma_min > 0 is not proved in float64), ``sigma``
     encloses sigma_min(F_k), ``weight_norm`` bounds ||W_L||_F from below.  ``inverse``: the proof by a right
-    inverse, None in float64.
+    inverse, None in float64, where ``change`` nearly interpolates.
     """
 
     layer: int
@@ -73,6 +74,7 @@ class Nearby:
     from_gradient: float | None
     weight_norm: float
     inverse: RightInverse | None
+    change: Change | None = None
 
 
 def suits_balls(instance: Instance, k: int) -> bool:
@@ -97,11 +99,12 @@ def nearby_by_floats(instance: Instance) -> Nearby:
     sigma = smallest_singular_value(F)
     if not sigma[0] > 0 or not np.isfinite(high):
         raise UndecidedError(f"float64 does not prove sigma_min(F_{k}) > 0")
-    distance = Fraction(high) / Fraction(sigma[0])
+    change = least_change(F, r)
+    distance = min(Fraction(high), change.size * Fraction(sigma[0]) + change.rest) / Fraction(sigma[0])
     loss = Fraction(low) ** 2 / 2, Fraction(high) ** 2 / 2
     bound = _loss_bound(F, r, sigma)
     weight_norm = norm_bounds(W)[0]
-    return Nearby(k, instance.N, F.mid.shape[1], Y, loss, distance, sigma, bound, weight_norm, None)
+    return Nearby(k, instance.N, F.mid.shape[1], Y, loss, distance, sigma, bound, weight_norm, None, change)
 
 
 def _loss_bound(F: Enclosure, r: Enclosure, sigma: tuple[float, float]) -> float | None:

@@ -2,9 +2,9 @@
 
 About the weights exactly as they are (trained floats are dyadic rationals) and the data's targets,
 k = L-1: if rank F_{L-1} = N, then changing nothing but the matrix of the output layer makes the loss
-exactly 0, and the change is at most ``distance`` in Frobenius norm.  Up to a few hundred samples a
-right inverse proves it, which goes into a certificate; beyond that float64 with proved bounds does,
-and the certificate holds the rank alone.  A wide layer k < L-1 under dense layers: the matrix of layer k+1
+exactly 0, and the change is at most ``distance`` in Frobenius norm.  Up to a few hundred samples a right inverse proves it; beyond
+that a change of the output weights that nearly interpolates, by floats with proved bounds (``landscape.least_change``).
+Both have a certificate, which holds no inverse.  A wide layer k < L-1 under dense layers: the matrix of layer k+1
 changes, by Newton and Kantorovich (``landscape.nearby_deep``).  Refuted: two equal samples have different
 targets, so no parameters at all give zero loss.
 """
@@ -69,14 +69,12 @@ def decide_zero_loss_nearby(instance: Instance, ask: Ask) -> Finding:
         found = nearby_by_balls(instance) if small else nearby_by_floats(instance)
     except UndecidedError as error:
         return Finding(name, UNDECIDED, f"No distance: {error}.", {"layer": k, "distance": None}, None, k)
-    if found.inverse is not None:
-        return Finding(name, PROVED, _reason(found), _summary(found), found, k)
-    # The certificate of what is too large for balls: the rank, where it has one.
-    rank = decide_rank(instance, ask.at(k).certifiable())
-    note = " The distance rests on float64 with proved bounds and is in no certificate; rank F_k = N is, "
-    note += "as its own claim." if rank.verdict == PROVED else "where it is proved exactly; here it is not."
-    evidence = rank.evidence if rank.verdict == PROVED else None
-    return Finding(name, PROVED, _reason(found) + note, _summary(found), evidence, k)
+    note = (
+        ""
+        if found.inverse is not None
+        else " By float64 with proved bounds; a certificate shows it without floats."
+    )
+    return Finding(name, PROVED, _reason(found) + note, _summary(found), found, k)
 
 
 def _deep_layer(instance: Instance, layer: int | None) -> int | None:

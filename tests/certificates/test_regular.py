@@ -224,7 +224,7 @@ def test_solutions_without_a_finite_bound_are_undecided():
     """An inverse of 1e200 against radii of 1e150: log2 of infinity was an OverflowError."""
     import numpy as np
 
-    from exactcnn.certificates.regular import _Solver
+    from exactcnn.certificates.regular import Solver
 
     with pytest.raises(exactcnn.UndecidedError), np.errstate(all="ignore"):
-        _Solver(np.eye(2, dtype=np.longdouble) * np.longdouble(1e-200), np.full((2, 2), 1e150))
+        Solver(np.eye(2, dtype=np.longdouble) * np.longdouble(1e-200), np.full((2, 2), 1e150))

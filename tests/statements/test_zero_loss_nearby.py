@@ -8,9 +8,11 @@ import pytest
 
 import exactcnn
 import exactcnn.landscape.nearby as nearby
-from exactcnn.certificates import make_certificate
+from exactcnn.arithmetic.enclosures import Enclosure
+from exactcnn.errors import UndecidedError
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.interpolation import target_matrix
+from exactcnn.landscape.least_change import PLACES, left_over, on_grid
 from exactcnn.network.weights import Weights
 from exactcnn.statements import decide
 from tests.features.test_balls import features_by_mpmath
@@ -23,7 +25,6 @@ from tests.statements.instances import (
     outcome,
     random_rows,
     rng,
-    verdict,
     without,
 )
 
@@ -83,10 +84,11 @@ def test_distance_is_that_of_the_nearest_interpolation(seed, bias):
     assert change <= exact(claimed) <= change * (1 + mpmath.mpf(10) ** -5) + mpmath.mpf(10) ** -11
 
 
-@pytest.mark.parametrize("seed", range(10))
-def test_float_route(seed, monkeypatch):
-    """||r|| / sigma_min is above the true distance, the loss enclosed; the certificate holds the rank only."""
-    inst = random_instance(seed, ("sigmoid", "relu", "elu", "square"))
+@pytest.mark.parametrize("bias", ["unit", "none"])
+@pytest.mark.parametrize("seed", range(20))
+def test_float_route(seed, bias, monkeypatch):
+    """The distance is above the least one, by what floats leave over; a certificate without an inverse is accepted."""
+    inst = random_instance(seed, ("sigmoid", "relu", "elu", "square"), bias)
     change, loss = least_change(inst)
     monkeypatch.setattr(nearby, "_MOST_SAMPLES", 0)
     (finding,) = decide("zero-loss-nearby", inst)
@@ -94,13 +96,52 @@ def test_float_route(seed, monkeypatch):
         assert change is None
         return
     assert "float64" in finding.reason
-    assert finding.summary["loss"][0] <= float(loss) * (1 + 1e-9)
-    assert finding.summary["loss"][1] >= float(loss) * (1 - 1e-9)
-    assert finding.summary["distance"] >= float(change) * (1 - 1e-9)
-    if finding.evidence is not None:
-        certificate = make_certificate(inst, [finding])
-        assert [claim["statement"] for claim in certificate["claims"]] == ["rank"]
-        assert verdict(certificate).outcome == "VERIFIED"
+    found = finding.evidence
+    assert exact(found.loss[0]) <= loss <= exact(found.loss[1])
+    sigma = finding.summary["sigma_min"][0]
+    slack = mpmath.mpf(10) ** -9 / min(1, sigma) ** 2
+    assert change <= exact(found.distance) <= change * (1 + mpmath.mpf(10) ** -5) + slack
+    certificate = certified(inst, finding)
+    assert [part["kind"] for part in certificate["judgments"]] == [
+        "minor-enclosed",
+        "correction",
+        "loss-enclosed",
+    ]
+    claimed = exact(Fraction(certificate["claims"][0]["distance"]))
+    assert change <= claimed <= change * mpmath.mpf("1.01") + 10**6 * slack
+    for kind in ("minor-enclosed", "correction"):
+        assert outcome(certificate, lambda c, kind=kind: without(c, kind)) == "REJECTED"
+    if change > 10**-3:
+        assert (
+            outcome(
+                certificate,
+                lambda c: c["claims"][0].update(
+                    distance=smaller(c["claims"][0]["distance"], Fraction(98, 100))
+                ),
+            )
+            == "REJECTED"
+        )
+
+
+def test_a_change_that_is_not_exact_on_its_grid_is_none():
+    D = on_grid(np.array([[1 / 3, -(2.0**-70)], [2.0**60 + 1, 5.0]]))
+    assert D[0, 1] == 0
+    assert all(Fraction(v) * 2**PLACES == int(Fraction(v) * 2**PLACES) for v in D.ravel())
+    with pytest.raises(UndecidedError):
+        on_grid(np.array([[np.nan]]))
+
+
+def test_what_a_change_leaves_over_is_enclosed():
+    """For any D whatever: against Fractions, with radii of F and r used up to their ends."""
+    generator = np.random.default_rng(0)
+    for _ in range(30):
+        N, n, m = generator.integers(1, 6, 3)
+        F, r, D = (generator.standard_normal(shape) for shape in ((N, n), (N, m), (n, m)))
+        wide = [Enclosure(part, np.abs(part) * generator.choice([0.0, 1e-9, 1e-2])) for part in (F, r)]
+        true = [part.mid + part.rad * generator.choice([-0.9, 0.9], part.mid.shape) for part in wide]
+        rows = [[Fraction(true[1][i, c]) - sum(Fraction(true[0][i, h]) * Fraction(D[h, c]) for h in range(n))
+                 for c in range(m)] for i in range(N)]  # fmt: skip
+        assert sum(v * v for row in rows for v in row) <= left_over(*wide, D)[1] ** 2
 
 
 def test_trained_float32_weights(tmp_path):
