@@ -16,7 +16,7 @@ lies between (tr G^s / p)^(1/s) and (tr G^s)^(1/s); repeated squaring reaches s 
 agree to ten digits.  The least one is 1 over the largest of G^{-1}, if balls prove that to exist.
 Every matrix in the balls obeys this, so the enclosures are proofs whatever the precision.
 
-All balls are python-flint's (Arb).  UndecidedError: an activation without a derivative, pooling above
+Beyond some hundred samples ``streamed_bounds`` does the same in float64.  All balls are python-flint's (Arb).  UndecidedError: an activation without a derivative, pooling above
 layer k, sizes beyond what balls do in a minute.
 """
 
@@ -37,9 +37,20 @@ from exactcnn.features.balls import feature_balls
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.domains import BallDomain
 from exactcnn.landscape.interpolation import target_matrix
+from exactcnn.activations.balls import ball_of_fraction, builtin_ball
+from exactcnn.activations.expressions import parse_expression
+from exactcnn.activations.slopes import slope_of_expression
+from exactcnn.network.layers import Layer
 from exactcnn.network.lifting import lift
 
-__all__ = ["GradientBounds", "extreme_singular_values", "gradient_bounds", "slope_ball"]
+__all__ = [
+    "GradientBounds",
+    "extreme_singular_values",
+    "gradient_bounds",
+    "pooling_above",
+    "slope_ball",
+    "suits_balls",
+]
 
 _MOST_SAMPLES, _MOST_ENTRIES = 300, 1_000_000
 _SQUARINGS = 36
@@ -186,6 +197,20 @@ def _exact(array: RationalArray, rows: np.ndarray | None = None) -> Any:
     return arb_mat([[arb(fmpq(int(v), array.denominator)) for v in row] for row in numerators])
 
 
+def pooling_above(above: tuple[Layer, ...], k: int) -> None:
+    """UndecidedError if one of the layers above layer k is max-pooling."""
+    obstacle = next((layer for layer in above if layer.kind == "maxpool"), None)
+    if obstacle is not None:
+        raise UndecidedError(f"layer {obstacle.index} above layer {k} is max-pooling and has no U")
+
+
+def suits_balls(instance: Instance, k: int) -> bool:
+    """Is it small enough for some minutes of balls?"""
+    network = instance.network
+    entries = max(layer.below.size * layer.width for layer in network.layers[k:])
+    return instance.N <= _MOST_SAMPLES and max(entries, instance.N * max(network.widths)) <= _MOST_ENTRIES
+
+
 def gradient_bounds(instance: Instance, k: int, precision: int = 256) -> GradientBounds:
     """The three sides of Lemma 4.3 for the wide layer k, 1 <= k <= L-1, at the instance's weights."""
     from flint import arb, arb_mat, ctx
@@ -193,11 +218,8 @@ def gradient_bounds(instance: Instance, k: int, precision: int = 256) -> Gradien
     network = instance.network
     Y = target_matrix(instance.need_samples(), network.widths[-1])
     above = network.layers[k:]
-    obstacle = next((layer for layer in above if layer.kind == "maxpool"), None)
-    if obstacle is not None:
-        raise UndecidedError(f"layer {obstacle.index} above layer {k} is max-pooling and has no U")
-    entries = max(layer.below.size * layer.width for layer in above)
-    if instance.N > _MOST_SAMPLES or max(entries, instance.N * max(network.widths)) > _MOST_ENTRIES:
+    pooling_above(above, k)
+    if not suits_balls(instance, k):
         raise UndecidedError(f"{instance.N} samples and widths {network.widths} are beyond balls")
     balls = feature_balls(instance, k, precision)
     with ctx.workprec(precision):

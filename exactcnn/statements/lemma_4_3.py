@@ -13,7 +13,8 @@ from typing import Any
 
 from exactcnn.errors import UndecidedError
 from exactcnn.features.instance import Instance
-from exactcnn.landscape.gradient_bounds import GradientBounds, gradient_bounds
+from exactcnn.landscape.gradient_bounds import GradientBounds, gradient_bounds, suits_balls
+from exactcnn.landscape.streamed_bounds import streamed_bounds
 from exactcnn.linalg.singular_values import rounded_outwards
 from exactcnn.statements.finding import PROVED, UNDECIDED, Finding
 from exactcnn.statements.statement import Ask, statement
@@ -40,7 +41,9 @@ def decide_lemma_4_3(instance: Instance, ask: Ask) -> Finding:
     obstacle = _obstacle(instance, k)
     if obstacle is None:
         try:
-            return _finding(gradient_bounds(instance, k), k)
+            # Balls tell more digits where they are affordable; float64 goes on from there.
+            route = gradient_bounds if suits_balls(instance, k) else streamed_bounds
+            return _finding(route(instance, k), k)
         except UndecidedError as error:
             obstacle = str(error)
     return Finding("lemma-4.3", UNDECIDED, f"No bounds: {obstacle}.", {"layer": k}, None, k)
