@@ -10,6 +10,7 @@ from typing import Any
 from exactcnn.certificates import points as points
 from exactcnn.certificates.canonical import canonical_json
 from exactcnn.certificates.claims import claims_of
+from exactcnn.certificates.instance_json import in_a_file
 from exactcnn.certificates.judgments import Draft
 from exactcnn.checker import check_certificate
 from exactcnn.errors import MalformedError, UndecidedError
@@ -66,6 +67,8 @@ def certifiable(instance: Instance, finding: Finding, shared: dict[Any, Any] | N
         enclosed = [judgment for judgment in draft.judgments if judgment["kind"] in _ENCLOSED]
         if not enclosed or max(len(judgment.get("rows", ())) for judgment in enclosed) > _LARGEST_TRIED:
             return True
+        if draft.samples and in_a_file(instance.need_samples()):
+            return True  # the checker here has no such file; whoever writes the claim leaves room
         made = {"format": "exactcnn-certificate", "version": 2, **draft.complete(), "claims": claims}
         return check_certificate(made, max_seconds=None).outcome == "VERIFIED"
     except UndecidedError:

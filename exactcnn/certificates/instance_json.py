@@ -54,10 +54,15 @@ def matrix_json(array: RationalArray) -> dict[str, Any]:
     return {"denominator": json_integer(array.denominator), "rows": rows}
 
 
+def in_a_file(samples: Samples) -> bool:
+    """Does a certificate name the file they come from, instead of listing them?"""
+    return samples.origin is not None and samples.x.numerators.size > _LARGEST_INLINE
+
+
 def samples_json(samples: Samples) -> dict[str, Any]:
     x, origin = samples.x, samples.origin
     shape = [int(extent) for extent in x.shape]
-    if origin is not None and x.numerators.size > _LARGEST_INLINE:
+    if origin is not None and in_a_file(samples):
         return {
             "kind": "file",
             "name": os.path.basename(origin.path),

@@ -16,8 +16,8 @@ lies between (tr G^s / p)^(1/s) and (tr G^s)^(1/s); repeated squaring reaches s 
 agree to ten digits.  The least one is 1 over the largest of G^{-1}, if balls prove that to exist.
 Every matrix in the balls obeys this, so the enclosures are proofs whatever the precision.
 
-Beyond some hundred samples ``streamed_bounds`` does the same in float64.  All balls are python-flint's (Arb).  UndecidedError: an activation without a derivative, pooling above
-layer k, sizes beyond what balls do in a minute.
+All balls are python-flint's (Arb).  Beyond some hundred samples ``streamed_bounds`` does the same in float64.
+UndecidedError: an activation without a derivative, pooling above layer k, sizes beyond what balls do in a minute.
 """
 
 from __future__ import annotations

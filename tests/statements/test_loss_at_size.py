@@ -2,12 +2,16 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import exactcnn
 from exactcnn.arithmetic.rationals import RationalArray
+from exactcnn.certificates import instance_json, make_certificate
+from exactcnn.checker import check_certificate
+from exactcnn.errors import UndecidedError
 from exactcnn.features.instance import Instance
 from exactcnn.landscape import exact_loss as module
 from exactcnn.landscape.exact_loss import exact_loss
@@ -171,3 +175,23 @@ def test_an_output_layer_at_zero_loss_is_undecided_by_floats():
     found = nonzero_partial(inst)
     assert found.where is None
     assert "enclosures around 0" in found.reason
+
+
+@pytest.mark.parametrize("activation", ["relu", "sigmoid"])
+def test_an_enclosed_loss_of_samples_in_a_file(activation, monkeypatch):
+    """The certificate names the file; where the checker's enclosure is not exact none is written that was not tried."""
+    monkeypatch.setattr(instance_json, "_LARGEST_INLINE", 10)
+    monkeypatch.setattr(module, "_QUICK", 0.0)
+    monkeypatch.setattr(critical_point, "_LARGEST", 0)
+    net = digits_network(4, activation)
+    data = exactcnn.load_data(Path(exactcnn.__file__).parent / "data" / "digits.npz", samples=200)
+    inst = Instance(net, data, Weights.from_seed(net, 0, 8))
+    (loss,) = decide("loss", inst)
+    assert loss.verdict == "proved"
+    if activation == "sigmoid":
+        with pytest.raises(UndecidedError):
+            make_certificate(inst, [loss])
+        return
+    certificate = make_certificate(inst, [loss])
+    assert certificate["instance"]["data"]["kind"] == "file"
+    assert check_certificate(certificate, data.origin.path, max_seconds=None).outcome == "VERIFIED"
