@@ -10,20 +10,25 @@ the bound and the more solutions are needed.  The largest r is taken with which 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from math import isqrt
+from functools import partial
+from math import isqrt, lcm
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from exactcnn.arithmetic.enclosures import enclose
+from exactcnn.arithmetic.integers import exact_matmul, scale
 from exactcnn.arithmetic.rationals import RationalArray
 from exactcnn.certificates.regular import Solver, independent_columns
 from exactcnn.certificates.solutions import SOLUTION_BITS
 from exactcnn.errors import UndecidedError
 from exactcnn.features.balls import column_pivots, feature_balls
 from exactcnn.features.enclosures import feature_enclosure
+from exactcnn.features.instance import Instance
+from exactcnn.features.matrix import FeatureMatrix
 from exactcnn.landscape.float_features import output_residual
 from exactcnn.landscape.least_change import PLACES, Change, left_over, on_grid
 from exactcnn.linalg.singular_values import float_enclosure
@@ -37,6 +42,7 @@ __all__ = ["Correction", "correction", "large_correction"]
 _PLACES = 128  # of D and of the enclosures
 _SPARE = Fraction(1, 2**40)
 _LARGE_PLACES = 80
+_MOST_EXACT = 200_000_000  # products of Python integers: some ten seconds
 _STEPS, _QUIET = 3, 8  # what is left may add a 256th
 _LEAST, _LARGEST_BITS = 4, 24  # bits that a solution is worth at least (48 of them); r at most
 
@@ -122,17 +128,20 @@ def large_correction(draft: Draft, evidence: Nearby, change: Change) -> tuple[Co
     lost = solver.bits - solver.strength
     # ||x_j|| is a sum of squares of mean ||A^-1||^2 / 3; six times that norm is met by nothing.
     longest = Fraction(4.0 * float(np.linalg.norm(solver.inverse)))
-    r = output_residual(F, enclose(entry.W.numerators, entry.W.denominator), entry.b, Y)
-    D, rest = change.D.copy(), change.rest
+    measure = _exact_measure(instance, k, Y)
+    if measure is None:
+        r = output_residual(F, enclose(entry.W.numerators, entry.W.denominator), entry.b, Y)
+        measure = partial(left_over, F, r)
+    D = change.D.copy()
+    middle, rest = measure(D)
     for _ in range(_STEPS):
-        middle, _high = left_over(F, r, D)
         better = D.copy()
         better[columns] += solver.inverse @ middle
         better = on_grid(better)
-        bound = left_over(F, r, better)[1]
-        if bound >= rest:
+        left, bound = measure(better)
+        if 2 * bound >= rest:
             break
-        D, rest = better, bound
+        D, middle, rest = better, left, bound
     rest = rest * (1 + _SPARE) + _SPARE
     size = Change(D, rest).size
     possible = range(lost + _LEAST, min(solver.bits, _LARGEST_BITS) + 1)
@@ -161,6 +170,39 @@ def large_correction(draft: Draft, evidence: Nearby, change: Change) -> tuple[Co
         _few_digits(distance),
     )
     return made, draft.add(judgment, solutions)
+
+
+def _exact_measure(
+    instance: Instance, k: int, Y: RationalArray
+) -> Callable[[np.ndarray], tuple[np.ndarray, Fraction]] | None:
+    """D -> (Y - F (W + D) - 1 b^T, a bound of its Frobenius norm), in integers; None where F is not rational, or it is long work."""
+    entry = instance.need_weights()[k + 1]
+    if not entry.rational or instance.N * instance.network.layer(k).width * Y.shape[1] > _MOST_EXACT:
+        return None
+    try:
+        features = FeatureMatrix(instance, k)
+    except UndecidedError:
+        return None
+    if features.domain != "rational":
+        return None
+    F = features.exact
+    b = RationalArray.from_integers(np.zeros(Y.shape[1], dtype=np.int64)) if entry.b is None else entry.b
+    q = lcm(entry.W.denominator, 1 << PLACES)
+    over = lcm(F.denominator * q, Y.denominator, b.denominator)
+    W = scale(entry.W.numerators, q // entry.W.denominator).astype(object)
+    goal = scale(Y.numerators, over // Y.denominator).astype(object) - scale(
+        b.numerators, over // b.denominator
+    ).astype(object)
+
+    def measure(D: np.ndarray) -> tuple[np.ndarray, Fraction]:
+        whole = W + np.array([[int(v) for v in row] for row in np.ldexp(D, PLACES)], dtype=object) * (
+            q >> PLACES
+        )
+        left = goal - exact_matmul(F.numerators, whole).astype(object) * (over // (F.denominator * q))
+        norm = isqrt(sum(int(v) ** 2 for v in left.ravel())) + 1
+        return (left / over).astype(np.float64), Fraction(norm, over)
+
+    return measure
 
 
 def _integer(value: float, exponent: int) -> int:

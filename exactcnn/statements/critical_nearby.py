@@ -41,7 +41,10 @@ def decide_critical_nearby(instance: Instance, ask: Ask) -> Finding:
     network, name = instance.network, "critical-point-nearby"
     count = sum(each.parameter_count for each in network.layers)
     if count > _MOST_PARAMETERS:
-        reason = f"{count} parameters are more than the {_MOST_PARAMETERS} this test is made for."
+        reason = (
+            f"{count} parameters are more than the {_MOST_PARAMETERS} this test is made for; critical-point asks for "
+            "the gradient alone."
+        )
         return Finding(name, UNDECIDED, reason, {"parameters": count})
     try:
         instance.need_weights()

@@ -144,6 +144,31 @@ def test_what_a_change_leaves_over_is_enclosed():
         assert sum(v * v for row in rows for v in row) <= left_over(*wide, D)[1] ** 2
 
 
+def test_few_solutions_where_features_are_rational(monkeypatch):
+    """What is left over is then taken in integers, so that bits are cheap: at most 16 solutions, a distance as sharp as the floats'."""
+    monkeypatch.setattr(nearby, "_MOST_SAMPLES", 0)
+    net, data = (
+        network([1, 8, 8], conv(4, "relu", kernel=3), output(10)),
+        exactcnn.load_data("digits", samples=60),
+    )
+    inst = Instance(net, data, Weights.from_seed(net, 0, 8))
+    (finding,) = decide("zero-loss-nearby", inst)
+    certificate = certified(inst, finding)
+    assert len(judgment(certificate, "minor-enclosed")["solutions"]["vectors"]) <= 16
+    claimed = Fraction(certificate["claims"][0]["distance"])
+    assert finding.evidence.distance <= claimed <= finding.evidence.distance * Fraction(101, 100)
+    assert (
+        outcome(
+            certificate, lambda c: judgment(c, "correction")["change"]["rows"][0].__setitem__(0, str(2**70))
+        )
+        == "REJECTED"
+    )
+    assert (
+        outcome(certificate, lambda c: judgment(c, "minor-enclosed")["solutions"].update(bits=30))
+        == "REJECTED"
+    )
+
+
 def test_trained_float32_weights(tmp_path):
     """Least squares in float32, saved as npz: the loss is tiny, the exact minimum closer than 1e-4."""
     net = network([1, 8, 8], conv(4, "sigmoid", kernel=3), output(10))
