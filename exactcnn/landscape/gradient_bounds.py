@@ -37,9 +37,6 @@ from exactcnn.features.balls import feature_balls
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.domains import BallDomain
 from exactcnn.landscape.interpolation import target_matrix
-from exactcnn.activations.balls import ball_of_fraction, builtin_ball
-from exactcnn.activations.expressions import parse_expression
-from exactcnn.activations.slopes import slope_of_expression
 from exactcnn.network.layers import Layer
 from exactcnn.network.lifting import lift
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from exactcnn.activations.floats import require_enclosed
 from exactcnn.arithmetic.enclosures import Enclosure
 from exactcnn.errors import UndecidedError
-from exactcnn.features.enclosures import feature_enclosure, require_known
+from exactcnn.features.enclosures import feature_enclosure
 from exactcnn.features.instance import Instance
 from exactcnn.landscape.block_pass import Block, Passes
 from exactcnn.landscape.enclosed_products import Operand, operand, plus, square_sum, transposed_product
@@ -49,7 +50,7 @@ def streamed_bounds(instance: Instance, k: int) -> GradientBounds:
     entries: dict[int, tuple[Operand, Operand | None]] = {}
     for layer in above:
         if layer.activation is not None:
-            require_known(layer)
+            require_enclosed(layer.activation, f"layer {layer.index}")
         entry = instance.need_weights()[layer.index]
         entries[layer.index] = operand(entry.W), None if entry.b is None else operand(entry.b)
     F = feature_enclosure(instance, k)

@@ -29,7 +29,7 @@ __all__ = ["decide_lemma_4_3"]
     meaning=(
         "the gradient by U_{k+1} lies between the products of extreme singular values, at the given weights"
     ),
-    how="ball arithmetic, up to 300 samples; extreme singular values by traces of powers",
+    how="ball arithmetic up to 300 samples (extreme singular values by traces of powers), beyond by float64 with proved bounds",
     checked="no certificate (the lemma is a theorem)",
     needs=("samples", "weights"),
 )
