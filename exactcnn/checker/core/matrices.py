@@ -117,14 +117,22 @@ class Matrix:
             require(divisor == 1, self.path + ".divisor", "must be 1 for lifted matrices")
             self.context.assumptions |= {LN2} if root is not None else set()
 
-    def residues(self, rows: list[int], columns: list[int], p: int, root: int | None) -> Iterator["Block"]:
+    def residues(self, rows: list[int], columns: list[int], p: int, root: int | None, helper: Any = None) -> Iterator["Block"]:
         """The submatrix mod p in batches of rows, each a list of columns; rows may be scaled by units of GF(p)."""
         if not self.features:
             yield Block(self._lifted(rows, columns, p, root))
             return
         known: dict[int, int] = {}  # numerator -> residue; many occur often, all the more where only n mod p - 1 matters
         period = p if self.sigma is None else p - 1 if self.sigma.name in ("sigmoid", "tanh", "gaussian") else 0
+
+        def images(ns: list[int]) -> list[int]:
+            return self.sigma.images(ns, self.over, p, root, self.path) if self.sigma else ns
+
         for packing, found in self.vectors.batches(rows, columns):
+            if helper and self.divisor == 1 and (made := helper.block(packing, [v for v, _ in found], p, period, images)):
+                self.context.assumptions.add(helper.NUMPY)
+                yield made
+                continue
             block = []
             for value, _ in found:
                 numerators = packing.unpack(value)
@@ -133,8 +141,7 @@ class Matrix:
                     numerators = [n // self.divisor for n in numerators]
                 keys = [n % period for n in numerators] if period else numerators
                 fresh = [n for n in set(keys) if n not in known]
-                images = self.sigma.images(fresh, self.over, p, root, self.path) if self.sigma else fresh
-                known.update(zip(fresh, images, strict=True))
+                known.update(zip(fresh, images(fresh), strict=True))
                 block.append(list(map(known.__getitem__, keys)))
                 if len(known) > 2**21:
                     known.clear()

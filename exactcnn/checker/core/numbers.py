@@ -43,8 +43,12 @@ class Packing:
             raw = b"".join([(v + h).to_bytes(self.size, "little") for v in values])
         return int.from_bytes(raw, "little") - self.half
 
+    def raw(self, x: int) -> bytes:
+        """The fields v + 2^(B - 1), none of them negative."""
+        return (x + self.half).to_bytes(self.size * self.count, "little")
+
     def unpack(self, x: int) -> list[int]:
-        raw, h, n = (x + self.half).to_bytes(self.size * self.count, "little"), self.shift, self.size
+        raw, h, n = self.raw(x), self.shift, self.size
         if n in NATIVE:
             return [v - h for v in memoryview(raw).cast("I" if n == 4 else "Q")]
         return [int.from_bytes(raw[i : i + n], "little") - h for i in range(0, len(raw), n)]

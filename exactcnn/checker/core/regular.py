@@ -83,12 +83,10 @@ def minor_mod_p(context: Context, given: Fields, raw: Fields, path: str) -> Fact
     matrix, p = Matrix(context, given["of"], path), given["prime"]
     order = place(matrix, given)
     matrix.check_root(p, given["root"], given["divisor"])
-    place_of = given["rows"], given["columns"], p, given["root"]
 
     def blocks(large: bool) -> Iterator[Any]:
-        fast = context.helper.blocks(matrix, *place_of) if large and context.helper else None
-        context.assumptions |= {context.helper.NUMPY} if fast is not None else set()
-        yield from matrix.residues(*place_of) if fast is None else fast
+        fast = context.helper if large and context.helper and order**2 >= context.helper.LARGE else None
+        return matrix.residues(given["rows"], given["columns"], p, given["root"], fast)
 
     nonsingular_mod_p(context, given, raw, order, blocks, path)
     return rank_at(matrix, order)
