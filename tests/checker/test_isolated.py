@@ -224,7 +224,7 @@ def test_s_is_for_chains_without_pooling_above():
     case = instance(net, inline([[1, 0], [0, 1]]), given, targets([[0], [0]]))
     box = Box(context(case), enclosed_point(context(case), "w", 64, ""), 64, "")
     part = {"rows": [0, 1], "columns": [0, 1]}
-    with pytest.raises(Rejected, match="not defined"):
+    with pytest.raises(Rejected, match="has no U"):
         members(box, {"node": 2, "parts": [part, part, ONE]}, "")
     below = members(box, {"node": 3, "parts": [part, ONE | {"rows": [0], "columns": [0]}]}, "")
     assert "in S at node 3" in below

@@ -90,6 +90,15 @@ def layers(instance: Instance, path: str) -> list[tuple[Node, Activation | None]
     return found
 
 
+def beyond(instance: Instance, number: int, path: str) -> list[Node]:
+    """The affine nodes of layers k + 2 .. L of a chain, where node `number` ends layer k; no pooling among those layers."""
+    listed = layers(instance, path)
+    require(number in {node.number + (sigma is not None) for node, sigma in listed}, path, f"node {number} does not end a layer")
+    above = [node for node, _ in listed if node.number > number][1:]
+    require(all(node.affine for node in above), path, "a pooling layer above has no U")
+    return above
+
+
 def clauses(context: Context, given: Fields, raw: Fields, path: str) -> Fact:
     """Assumption 4.1, clause by clause for every hidden layer."""
     listed, N = layers(context.instance, path), len(context.instance.samples().rows)

@@ -8,7 +8,7 @@ from typing import Any
 
 from .activations import activation
 from .grammar import INDEX, NAME, NODE, SIZE, Fields, array, choice, maybe
-from .hypotheses import layers
+from .hypotheses import CLAUSES, beyond, layers
 from .matrices import ALMOST, EVERY, MITYAGIN, SOMEWHERE, Context, Fact
 from .network import Node
 from .outcome import require
@@ -82,6 +82,18 @@ class Row:
         self.need(self.verdict == found, f"claims {self.verdict}, but the judgments named leave it {found}")
         self.need(bounds or found != "undecided", "the judgments named decide nothing")
 
+    def between(self, low: int, high: int, full: int) -> None:
+        """The bounds claimed are those that the facts show; `full` is full rank."""
+        self.need((self.claim["lower"], self.claim["upper"]) == (low, high), f"the judgments named show {low} .. {high}")
+        self.need(low <= high, f"lower bound {low} exceeds upper bound {high}")
+        self.decide(low == full, high < full, bounds=True)
+
+    def output(self, node: Node) -> Node:
+        """The last node, which is dense on this one."""
+        top = self.network.nodes[-1]
+        self.need(top.kind == "dense" and top.of == [node.number], "the last node is not dense on this one")
+        return top
+
     def full(self, nodes: list[Node], where: str) -> bool:
         return all(self.low(("U", node.number), where) == smaller(node) for node in nodes)
 
@@ -104,9 +116,7 @@ def rank(row: Row) -> str:
     node, N, width = row.node()
     where = EVERY if row.claim["weights"] is None else row.weights()
     low, high = (row.low(("F", node.number), where) if where != EVERY else 0), row.high(("F", node.number), where, min(N, width))
-    row.need((row.claim["lower"], row.claim["upper"]) == (low, high), f"the judgments named show {low} .. {high}")
-    row.need(low <= high, f"lower bound {low} exceeds upper bound {high}")
-    row.decide(low == N, high < N, bounds=True)
+    row.between(low, high, N)
     at = "every choice of weights" if where == EVERY else f"the weights {where}"
     name = row.network.label(node.number)
     rows = f", its rows are linearly {'in' if low == N else ''}dependent" if low == N or high < N else ""
@@ -119,9 +129,7 @@ def lifted(row: Row) -> str:
     where = (ALMOST, EVERY) if generic else (row.weights([node]),) * 2
     row.need(node.affine and (node.kind != "dense" or not generic), f"node {node.number} is not convolutional")
     low, high = row.low(("U", node.number), where[0]), row.high(("U", node.number), where[1], smaller(node))
-    row.need((row.claim["lower"], row.claim["upper"]) == (low, high), f"the judgments named show {low} .. {high}")
-    row.need(low <= high, f"lower bound {low} exceeds upper bound {high}")
-    row.decide(low == smaller(node), high < smaller(node), bounds=True)
+    row.between(low, high, smaller(node))
     name, shape = row.network.label(node.number, "U"), f"{node.below.units} x {node.above.units}"
     if not generic:
         return f"{in_words(f'rank {name}', low, high)} at the weights {where[0]} ({name} is {shape})"
@@ -175,19 +183,10 @@ def existence(row: Row) -> str:
                    f"full rank): {conclusion}")
 
 
-def beyond(row: Row, number: int) -> list[Node]:
-    """The affine nodes of layers k + 2 .. L of a chain, where node `number` ends layer k; no pooling among those layers."""
-    listed = layers(row.context.instance, row.path)
-    row.need(number in {node.number + (sigma is not None) for node, sigma in listed}, f"node {number} does not end a layer")
-    above = [node for node, _ in listed if node.number > number]
-    row.need(all(node.affine for node in above[1:]), "a pooling layer above has no U")
-    return above[1:]
-
-
 def complement(row: Row) -> str:
     """Lemma 4.2: S_k misses a null set only, or more than that."""
     node, N, width = row.node()
-    of, above = ("F", node.number), [each for each in beyond(row, node.number) if each.kind != "dense"]
+    of, above = ("F", node.number), [each for each in beyond(row.context.instance, node.number, row.path) if each.kind != "dense"]
     if row.verdict == "proved":
         row.need(row.low(of, ALMOST) == N and row.full(above, ALMOST), "the judgments named do not add up to the lemma")
     else:
@@ -209,7 +208,7 @@ def membership(row: Row) -> str:
 def member(row: Row, where: str) -> bool | None:
     """Is the point in S at the claim's node?  None: the facts named do not tell."""
     node, N, width = row.node()
-    of, above = ("F", node.number), beyond(row, node.number)
+    of, above = ("F", node.number), beyond(row.context.instance, node.number, row.path)
     if row.low(of, where) == N and row.full(above, where):
         return True
     return False if row.high(of, where, min(N, width)) < N or row.deficient(above, where) else None
@@ -217,17 +216,17 @@ def member(row: Row, where: str) -> bool | None:
 
 def valley(row: Row) -> str:
     """The output is linear on a node of full rank almost everywhere (Lemma 24)."""
-    (node, N, _), top = row.node(), row.network.nodes[-1]
-    row.need(top.kind == "dense" and top.of == [node.number] and row.verdict == "proved", "the last node is not dense on this one")
-    row.need(row.low(("F", node.number), ALMOST) == N, "needs full rank for almost every parameter")
+    node, N, _ = row.node()
+    row.output(node)
+    row.need(row.low(("F", node.number), ALMOST) == N and row.verdict == "proved", "needs full rank for almost every parameter")
     return row.say(f"on these {N} samples every connected component of every strict sublevel set of any convex loss of the outputs "
                    "comes as close to the infimum of the loss as any point does")
 
 
 def interpolation(row: Row) -> str:
     """Corollary 3.6: the reachable targets F W + 1 b^T of a dense linear output are all of R^(N x m), or not."""
-    (node, N, width), where, top = row.node(), row.weights(), row.network.nodes[-1]
-    row.need(top.kind == "dense" and top.of == [node.number], "the last node is not dense on this one")
+    (node, N, width), where = row.node(), row.weights()
+    top = row.output(node)
     of, bias = ("F", node.number), top.spec["bias"] != "none"
     high = row.high(of, where, min(N, width) + bias, "augmented") if bias else row.high(of, where, min(N, width))
     row.decide(row.low(of, where) == N, high < N)
@@ -244,8 +243,7 @@ ROWS: dict[str, tuple[dict[str, Any], Callable[[Row], str]]] = {
     "assumption-3.1": ({}, single),
     "assumption-3.2": ({"activation": activation}, single),
     "structure": ({"node": NODE}, single),
-    "assumption-4.1": ({"failing": array(array(choice("no-pooling", "output-dense", "wide", "hidden-3.2", "monotone",
-                                                      "pyramid")))}, single),
+    "assumption-4.1": ({"failing": array(array(choice(*CLAUSES)))}, single),
     "extension-b": ({"node": NODE, "samples": SIZE}, single),
     "theorem-3.5": ({"node": NODE}, almost),
     "extension-a": ({"node": NODE}, almost),

@@ -1,6 +1,5 @@
 """Judgments (e) on enclosed and (f) on exact values at a point, and those on curvature (FORMAT.md, section 8)."""
 
-from collections.abc import Iterator
 from fractions import Fraction
 from itertools import accumulate
 from math import isqrt, lcm
@@ -9,10 +8,10 @@ from typing import Any
 
 from ..core.grammar import (INDEX, INDICES, LONG, NAME, NODE, Fields, array, integer, maybe, number, pair, polynomial, record,
                             tagged)
-from ..core.hypotheses import layers
+from ..core.hypotheses import beyond
 from ..core.intervals import Interval, Intervals
 from ..core.matrices import LN2, Context, Fact, indices
-from ..core.network import MATRIX, Node
+from ..core.network import MATRIX, Instance, Node
 from ..core.numbers import Vectors
 from ..core.outcome import Rejected, require, show
 from ..core.regular import regular
@@ -84,55 +83,44 @@ def slope_enclosed(context: Context, given: Fields, raw: Fields, path: str) -> F
     return Fact("gradient", words, where=name, more={"critical": False})
 
 
-Pair = tuple[list[Interval], list[Interval]]
+class Changed(Instance):
+    """An instance with a change D of the weights of its last node."""
+
+    def __init__(self, instance: Instance, change: Fields) -> None:
+        super().__init__(instance.network, instance.data, instance.targets, instance.weights)
+        self.change = change
+
+    def entry(self, node: Node, name: str, path: str) -> Fields:
+        given = super().entry(node, name, path)
+        if node is not self.network.nodes[-1] or given["ln2"]:
+            return given
+        over, D = lcm(given["W_over"], self.change["denominator"]), self.change["rows"]
+        up, lift = over // given["W_over"], over // self.change["denominator"]
+        W = [[up * v + lift * d for v, d in zip(*pair, strict=True)] for pair in zip(given["W"], D, strict=True)]
+        return {**given, "W": W, "W_over": over}
 
 
-def residuals(context: Context, name: str, w: int, added: Fields | None, path: str) -> Iterator[Pair]:
-    """For each output unit and batch of samples, Y - F (W + D) - 1 b^T without and with D = `added`, at w places; the last
-    node is dense."""
-    instance, network, targets = context.instance, context.instance.network, context.instance.targets
-    top = network.nodes[-1]
+def squares(instance: Instance, name: str, w: int, path: str) -> tuple[int, int]:
+    """Bounds of ||Y - F||^2 over 2^(2 w), F the last node's, which is dense."""
+    top, targets, first, low, high = instance.network.nodes[-1], instance.targets, 0, 0, 0
     require(top.kind == "dense", path, "the last node is not dense")
     require(targets is not None, path, "targets are needed, but instance.targets is null")
-    given, goals = instance.entry(top, name, path), targets or {}
-    require(not given["ln2"], path, "the output weights are not rational")
-    extra = added or {"denominator": 1, "rows": [[0] * top.filters] * top.length}
-    q = lcm(given["W_over"], extra["denominator"])
-    bias = given["b"] or [0] * top.filters
-    bias = bias * (top.filters // len(bias))
-    W = [[v * (q // given["W_over"]) for v in row] for row in given["W"]]
-    V = [[v + d * (q // extra["denominator"]) for v, d in zip(*pair, strict=True)] for pair in zip(W, extra["rows"], strict=True)]
-    room = 1 + sum(max(map(abs, row)) for matrix in (W, V) for row in matrix)
-    vectors, N = Vectors(instance, name, top.of[0], w, path, room), len(instance.samples().rows)
-    first, ends = 0, lcm(goals["denominator"], given["b_over"])
-    for packing, columns in vectors.batches(range(N), range(top.length)):
-        packed, radii = [v for v, _ in columns], [r for _, r in columns]
-        for c in range(top.filters):
-            pair = []
-            for matrix in (W, V):
-                line = [row[c] for row in matrix]
-                slack, over = sum(map(mul, map(abs, line), radii)), vectors.denominator * q
-                shift = bias[c] * (ends // given["b_over"])
-                found = list[Interval]()
-                for i, v in enumerate(packing.unpack(sum(map(mul, line, packed)))):
-                    goal = (goals["rows"][first + i][c] * (ends // goals["denominator"]) - shift) * over
-                    low, high = goal - (v + slack) * ends, goal - (v - slack) * ends
-                    found.append(((low << w) // (over * ends), -((-high << w) // (over * ends))))
-                pair.append(found)
-            yield pair[0], pair[1]
+    goals, vectors = targets or {}, Vectors(instance, name, top.number, w, path)
+    over, up = vectors.denominator * goals["denominator"], goals["denominator"]
+    for packing, columns in vectors.batches(range(len(instance.samples().rows)), range(top.filters)):
+        for c, (x, radius) in enumerate(columns):
+            for i, v in enumerate(packing.unpack(x), first):
+                middle = goals["rows"][i][c] * vectors.denominator - v * up
+                least, most = (middle - radius * up << w) // over, -((-middle - radius * up << w) // over)
+                low, high = low + max(least, -most, 0) ** 2, high + max(-least, most) ** 2
         first += packing.count
-
-
-def squares(lists: list[list[Interval]]) -> tuple[int, int]:
-    """Bounds of the sum of all squares, over 2^(2 w)."""
-    low = sum(max(a, -b, 0) ** 2 for values in lists for a, b in values)
-    return low, sum(max(abs(a), abs(b)) ** 2 for values in lists for a, b in values)
+    return low, high
 
 
 def loss_enclosed(context: Context, given: Fields, raw: Fields, path: str) -> Fact:
     """(e): the loss lies in an interval."""
     name, w, (least, most) = given["weights"], given["precision"], given["bounds"]
-    low, high = squares([plain for plain, _ in residuals(context, name, w, None, path)])
+    low, high = squares(context.instance, name, w, path)
     right = least <= Fraction(low, 2 << 2 * w) and Fraction(high, 2 << 2 * w) <= most
     require(right, path + ".bounds", "the loss is not shown to lie there")
     words = f"the loss 1/2 ||F - Y||^2 at the weights {name} is between {decimal(-least, -1)} and {decimal(most)}"
@@ -145,7 +133,7 @@ def correction(context: Context, given: Fields, raw: Fields, path: str) -> Fact:
     require(top.kind == "dense", path, "the last node is not dense")
     shaped = len(D["rows"]) == top.length and all(len(row) == top.filters for row in D["rows"])
     require(shaped, path + ".change", f"expected {top.length} rows of {top.filters} integers")
-    _, high = squares([left for _, left in residuals(context, name, w, D, path)])
+    _, high = squares(Changed(context.instance, D), name, w, path)
     size = isqrt(sum(v * v for row in D["rows"] for v in row)) + 1
     more = {"size": Fraction(size, D["denominator"]), "rest": Fraction(isqrt(high) + 1, 1 << w)}
     return Fact("correction", "", where=name, more=more)
@@ -229,10 +217,8 @@ def members(box: Box, wide: Fields | None, path: str) -> str:
     if wide is None:
         return ""
     network, N = box.network, len(box.surface.residual)
-    node, listed = network.node(wide["node"], path), layers(box.context.instance, path)
-    above = [n for n, _ in listed if n.number > node.number][1:]
-    ends = {n.number + (sigma is not None) for n, sigma in listed}
-    require(node.number in ends and all(n.affine for n in above), path, "S is not defined")
+    node = network.node(wide["node"], path)
+    above = beyond(box.context.instance, node.number, path)
     require(len(wide["parts"]) == 1 + len(above), path, f"expected {1 + len(above)} parts")
     for n, (part, each) in enumerate(zip(wide["parts"], [node, *above], strict=True)):
         rows, columns, there = part["rows"], part["columns"], f"{path}.parts[{n}]"

@@ -6,11 +6,11 @@ from typing import Any
 
 from ..core.activations import Activation
 from ..core.grammar import NAME, NODE, array, boolean, choice, maybe, number, polynomial
-from ..core.hypotheses import layers
+from ..core.hypotheses import beyond, layers
 from ..core.matrices import Fact
 from ..core.network import Node
 from ..core.outcome import TooMuch, show
-from ..core.statements import Row, beyond, member
+from ..core.statements import Row, member
 from .jets import LogTwo, in_ln2
 from .judgments import decimal
 
@@ -77,8 +77,8 @@ def smaller(row: Row) -> str:
 
 def zero_loss(row: Row) -> str:
     """Some output weights at a bounded distance give zero loss exactly (Lemma 18)."""
-    (node, N, _), where, top = row.node(), row.weights(), row.network.nodes[-1]
-    row.need(top.kind == "dense" and top.of == [node.number], "the last node is not dense on this one")
+    (node, N, _), where = row.node(), row.weights()
+    top = row.output(node)
     sigmas = [fact.more["sigma"] for fact in row.facts if fact.kind == "rank" and fact.of == ("F", node.number)
               and fact.where == where and fact.low == N and "sigma" in fact.more]
     changes = about(row, "correction", where)
@@ -115,7 +115,7 @@ def point(row: Row) -> str:
         row.need(linear, "a dense linear output with biases, two layers above, is needed")
         full = any(f.kind == "rank" and f.of == ("U+", top.number) and f.more["row"] == v and f.low == len(v) and f.where == where
                    for f in row.facts)
-        of, middle = ("F", node.number), [each for each in beyond(row, node.number) if each is not top]
+        of, middle = ("F", node.number), beyond(row.context.instance, node.number, row.path)[:-1]
         row.need(full and row.low(of, where) == len(row.context.instance.samples().rows) and row.full(middle, where),
                  "is not shown to be in the set of Extension C")
         inside = ("where F and all U between are of full rank, Y v = 1, and "
