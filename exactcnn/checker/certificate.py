@@ -85,19 +85,15 @@ def check(raw: Any, folder: str, data: str | None, deterministic: bool) -> Verdi
 
 def consistent(facts: list[Fact]) -> None:
     """Facts of one certificate never contradict each other; if they do, something here is wrong, and nothing is verified."""
-    numbers = LogTwo()
     for a, b in ((a, b) for a in facts for b in facts if a.kind == b.kind):
         if a.kind == "rank":
             meet = a.where == b.where or b.where == EVERY or (a.where == ALMOST and b.where == SOMEWHERE)
             same = a.of == b.of and a.of[0] != "U+" and meet
             wrong = same and a.low is not None and b.high is not None and a.low > b.high
         elif a.kind == "loss":
-            low, high = (fact.more.get("value", numbers.rational(fact.more["bounds"][n]) if "bounds" in fact.more else ())
-                         for n, fact in enumerate((a, b)))
-            wrong = a.where == b.where and numbers.sign(numbers.add(low, numbers.mul((-1,), high))) > 0
+            wrong = a.where == b.where and LogTwo().below(b.more["ends"][1], a.more["ends"][0])
         else:
             about = [(fact.where, fact.more.get("node"), fact.more.get("activation")) for fact in (a, b)]
-            answers = [(fact.more.get("critical"), fact.more.get("verdict")) for fact in (a, b)]
-            wrong = about[0] == about[1] and answers[0] != answers[1]
+            wrong = about[0] == about[1] and a.more.get("verdict") != b.more.get("verdict")
         if wrong:
             raise Rejected(f"certificate: contradiction, {a.words}, yet {b.words}")

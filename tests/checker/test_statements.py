@@ -332,20 +332,24 @@ ONE_THIRD, LN2 = (Fraction(1, 3),), (Fraction(0), Fraction(1))
 @pytest.mark.parametrize(
     ("one", "other", "contradiction"),
     [
-        (("gradient", {"critical": True}), ("gradient", {"critical": False}), True),
-        (("gradient", {"critical": True}), ("gradient", {"critical": True, "still": {1}}), False),
-        (("loss", {"value": ONE_THIRD}), ("loss", {"value": LN2}), True),
-        (("loss", {"value": LN2}), ("loss", {"value": LN2}), False),
-        (("loss", {"value": LN2}), ("loss", {"bounds": (Fraction(69, 100), Fraction(7, 10))}), False),
-        (("loss", {"value": LN2}), ("loss", {"bounds": (Fraction(7, 10), Fraction(1))}), True),
+        (("gradient", {"verdict": "proved"}), ("gradient", {"verdict": "refuted"}), True),
+        (("gradient", {"verdict": "proved"}), ("gradient", {"verdict": "proved", "still": {1}}), False),
+        (("loss", {"ends": (ONE_THIRD, ONE_THIRD)}), ("loss", {"ends": (LN2, LN2)}), True),
+        (("loss", {"ends": (LN2, LN2)}), ("loss", {"ends": (LN2, LN2)}), False),
         (
-            ("loss", {"bounds": (Fraction(0), Fraction(1))}),
-            ("loss", {"bounds": (Fraction(1), Fraction(2))}),
+            ("loss", {"ends": (LN2, LN2)}),
+            ("loss", {"ends": ((Fraction(69, 100),), (Fraction(7, 10),))}),
+            False,
+        ),
+        (("loss", {"ends": (LN2, LN2)}), ("loss", {"ends": ((Fraction(7, 10),), (Fraction(1),))}), True),
+        (
+            ("loss", {"ends": ((), (Fraction(1),))}),
+            ("loss", {"ends": ((Fraction(1),), (Fraction(2),))}),
             False,
         ),
         (
-            ("loss", {"bounds": (Fraction(0), Fraction(1))}),
-            ("loss", {"bounds": (Fraction(2), Fraction(3))}),
+            ("loss", {"ends": ((), (Fraction(1),))}),
+            ("loss", {"ends": ((Fraction(2),), (Fraction(3),))}),
             True,
         ),
         (

@@ -64,7 +64,7 @@ class Activation:
     def __init__(self, spec: Fields) -> None:
         self.spec, self.name = spec, str(spec["name"])
         self.values = [value for key, value in spec.items() if key not in ("name", "tree")]
-        shown = "analytic" if analytic(spec.get("tree")) else ""
+        shown = "analytic" if self.name == "custom" and analytic(spec["tree"]) else ""
         self.row = Row({}, shown, spec.get("tree")) if self.name == "custom" else TABLE[self.name]
         self.traits = set(self.row.traits.split())
         self.traits |= {"total"} if self.name != "custom" or total(spec["tree"]) else set()
@@ -160,14 +160,8 @@ def evaluate(tree: Tree, t: Any, numbers: Any, parameters: Fields | None = None)
 
 
 def analytic(tree: Tree) -> bool:
-    """Certainly real analytic on all of R, by its form alone: what is divided by, or under log and sqrt, is positive."""
-    if type(tree) is not tuple:
-        return tree is not None
-    op, *operands = tree
-    if op == "**":
-        return analytic(operands[0]) and (operands[1] >= 0 or signed(operands[0]) == 2)
-    inner = op in ("+", "*", "/", *INCREASING) and all(map(analytic, operands))
-    return inner and (signed(operands[-1]) == 2 if op in ("/", "log", "sqrt") else True)
+    """Certainly real analytic on all of R, by its form alone."""
+    return total(tree) and not any(type(each) is tuple and each[0] in ("abs", "sin", "cos") for each in nodes(tree))
 
 
 def total(tree: Tree) -> bool:

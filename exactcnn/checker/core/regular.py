@@ -69,19 +69,19 @@ def stream(message: bytes, size: int) -> Iterator[int]:
         start, size = size, 2 * size
 
 
-def place(matrix: Matrix, given: Fields) -> int:
+def place(given: Fields, height: int, width: int, path: str) -> int:
     """Rows and columns of a square submatrix; its order."""
     rows, columns = given["rows"], given["columns"]
-    indices(rows, matrix.count, matrix.path + ".rows")
-    indices(columns, matrix.width, matrix.path + ".columns")
-    require(len(rows) == len(columns) > 0, matrix.path, f"{len(rows)} rows but {len(columns)} columns")
+    indices(rows, height, path + ".rows")
+    indices(columns, width, path + ".columns")
+    require(len(rows) == len(columns) > 0, path, f"{len(rows)} rows but {len(columns)} columns")
     return len(rows)
 
 
 def minor_mod_p(context: Context, given: Fields, raw: Fields, path: str) -> Fact:
     """The minor does not vanish after a ring homomorphism to GF(p) (Lemmas 1 to 4)."""
     matrix, p = Matrix(context, given["of"], path), given["prime"]
-    order = place(matrix, given)
+    order = place(given, matrix.count, matrix.width, path)
     matrix.check_root(p, given["root"], given["divisor"])
 
     def blocks(large: bool) -> Iterator[Any]:
@@ -130,7 +130,7 @@ def minor_enclosed(context: Context, given: Fields, raw: Fields, path: str) -> F
     sigma_min(A) is at least delta / (2 max |x|) but for probability (delta sqrt(n) + 2^-64)^t (Lemma 6)."""
     matrix, w = Matrix(context, given["of"], path), given["precision"]
     require(matrix.features, path + ".of", "only features are enclosed")
-    order, solutions = place(matrix, given), given["solutions"]
+    order, solutions = place(given, matrix.count, matrix.width, path), given["solutions"]
     if solutions is None or context.deterministic:
         if order > 300:
             raise TooMuch(f"{path}: intervals are eliminated up to order 300 only")

@@ -67,9 +67,10 @@ class Row:
         self.context.instance.complete(name, self.network.upto(last) if nodes is None else nodes, self.path)
         return str(name)
 
-    def only(self, kind: str, **fields: Any) -> Fact:
+    def only(self, kind: str, where: str, **fields: Any) -> Fact:
         """The single fact of a kind among those named."""
-        found = [fact for fact in self.facts if fact.kind == kind and all(fact.more.get(k) == v for k, v in fields.items())]
+        found = [fact for fact in self.facts if fact.kind == kind and fact.where == where
+                 and all(fact.more.get(k) == v for k, v in fields.items())]
         require(len(found) == len(self.facts) == 1, self.path, f"needs exactly one judgment, on {kind}")
         return found[0]
 
@@ -140,10 +141,12 @@ def lifted(row: Row) -> str:
 def single(row: Row) -> str:
     """Statements that one judgment decides."""
     claim = row.claim
+    kind: dict[str, str] = {"extension-b": "generic-data", "critical-point": "gradient", "critical-point-nearby": "isolated"}
     fields: dict[str, Any] = {key: claim[key] for key in ("node", "samples") if key in claim}
     if "activation" in claim:
         fields["activation"] = claim["activation"].spec
-    fact = row.only("generic-data" if claim["statement"] == "extension-b" else claim["statement"], **fields)
+    where = row.weights() if "weights" in claim else ""
+    fact = row.only(kind.get(str(claim["statement"]), str(claim["statement"])), where, **fields)
     found = fact.more.get("verdict", "proved")
     row.need(found == row.verdict, f"claims {row.verdict}, but it is {found}")
     row.need(claim.get("failing", fact.more.get("failing")) == fact.more.get("failing"), f"the failing clauses differ from "

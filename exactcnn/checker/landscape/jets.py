@@ -63,6 +63,9 @@ class LogTwo:
     def absolute(self, a: Any) -> Any:
         return a if self.sign(a) >= 0 else self.mul((Fraction(-1),), a)
 
+    def below(self, a: Any, b: Any) -> bool:
+        return self.sign(self.add(b, self.mul((Fraction(-1),), a))) > 0
+
     def sign(self, a: Any) -> int:
         """By an enclosure of ln 2 that is refined until it separates the number from 0."""
         if len(a) < 2:
@@ -97,8 +100,7 @@ class LogTwo:
         """The places of the maximum."""
         best = [0]
         for n in range(1, len(values)):
-            side = self.sign(self.add(values[n], self.mul((Fraction(-1),), values[best[0]])))
-            best = [n] if side > 0 else [*best, n] if side == 0 else best
+            best = [n] if self.below(values[best[0]], values[n]) else best if self.below(values[n], values[best[0]]) else [*best, n]
         return best
 
     def joined(self, values: list[Any]) -> Any:

@@ -14,7 +14,7 @@ from ..core.matrices import LN2, Context, Fact, indices
 from ..core.network import MATRIX, Instance, Node
 from ..core.numbers import Vectors
 from ..core.outcome import Rejected, require, show
-from ..core.regular import regular
+from ..core.regular import place, regular
 from .curvature import Box, inertia, transversal
 from .jets import LogTwo, in_ln2
 from .surface import Surface, exact_point, flat
@@ -41,7 +41,7 @@ def loss_exact(context: Context, given: Fields, raw: Fields, path: str) -> Fact:
     value = exact_surface(context, given["weights"], path).loss()
     require(value == given["value"], path + ".value", f"claims {in_ln2(given['value'])}, but it is {in_ln2(value)}")
     words = f"the loss 1/2 ||F - Y||^2 at the weights {given['weights']} is {in_ln2(value)}"
-    return Fact("loss", words, where=given["weights"], more={"value": value})
+    return Fact("loss", words, where=given["weights"], more={"value": value, "ends": (value, value)})
 
 
 def gradient_exact(context: Context, given: Fields, raw: Fields, path: str) -> Fact:
@@ -59,16 +59,16 @@ def gradient_exact(context: Context, given: Fields, raw: Fields, path: str) -> F
             raise
         place = next(i for i in range(len(affine)) if partial < sizes[i + 1])
         start, gradient = sizes[place], flat(surface.gradient(affine[place].number))
-    more = {"critical": partial is None, "still": still,
+    more = {"verdict": "refuted" if partial is not None else "proved", "still": still,
             "flat": {n.number for n in surface.nodes if n.activation and not all(map(all, surface.marks[n.number]))}}
     if partial is None:
         wrong = next((j for j, value in enumerate(gradient) if value), None)
         require(wrong is None, path, f"the partial derivative by parameter {wrong} is not 0")
         words = f"all {len(gradient)} partial derivatives of the loss are 0 at the weights {name}"
-        return Fact("gradient", words, where=name, more=more)
-    slope = gradient[partial - start]
-    require(bool(slope), path + ".partial", "this partial derivative is 0, or none")
-    words = f"the partial derivative of the loss by parameter {partial} at the weights {name} is {in_ln2(slope)}, not 0"
+    else:
+        slope = gradient[partial - start]
+        require(bool(slope), path + ".partial", "this partial derivative is 0, or none")
+        words = f"the partial derivative of the loss by parameter {partial} at the weights {name} is {in_ln2(slope)}, not 0"
     return Fact("gradient", words, where=name, more=more)
 
 
@@ -80,7 +80,7 @@ def slope_enclosed(context: Context, given: Fields, raw: Fields, path: str) -> F
     side = Intervals(w).sign(gradient[j])
     require(side in (1, -1), path, "the enclosure of this partial derivative contains 0")
     words = f"the partial derivative of the loss by parameter {j} at the weights {name} is {'above' if side == 1 else 'below'} 0"
-    return Fact("gradient", words, where=name, more={"critical": False})
+    return Fact("gradient", words, where=name, more={"verdict": "refuted"})
 
 
 class Changed(Instance):
@@ -124,7 +124,7 @@ def loss_enclosed(context: Context, given: Fields, raw: Fields, path: str) -> Fa
     right = least <= Fraction(low, 2 << 2 * w) and Fraction(high, 2 << 2 * w) <= most
     require(right, path + ".bounds", "the loss is not shown to lie there")
     words = f"the loss 1/2 ||F - Y||^2 at the weights {name} is between {decimal(-least, -1)} and {decimal(most)}"
-    return Fact("loss", words, where=name, more={"bounds": (least, most)})
+    return Fact("loss", words, where=name, more={"ends": tuple(LogTwo().rational(q) for q in given["bounds"])})
 
 
 def correction(context: Context, given: Fields, raw: Fields, path: str) -> Fact:
@@ -209,7 +209,7 @@ def isolated(context: Context, given: Fields, raw: Fields, path: str) -> Fact:
     words = (f"in the box of radius {radius} around the weights {name} there is{held} exactly one "
              f"critical point of the loss; it is a {kind}, at most {decimal(Fraction(inner, 1 << w))} away, with loss between "
              f"{decimal(-least, -1)} and {decimal(most)}{members(box, given['wide'], path + '.wide')}")
-    return Fact("isolated", words, where=name, more={"bounds": (least, most)})
+    return Fact("isolated", words, where=name, more={"ends": tuple(LogTwo().rational(q) for q in given["loss"])})
 
 
 def members(box: Box, wide: Fields | None, path: str) -> str:
@@ -223,10 +223,8 @@ def members(box: Box, wide: Fields | None, path: str) -> str:
     for n, (part, each) in enumerate(zip(wide["parts"], [node, *above], strict=True)):
         rows, columns, there = part["rows"], part["columns"], f"{path}.parts[{n}]"
         height, width = (each.below.units, each.above.units) if n else (N, each.above.units)
-        indices(rows, height, there + ".rows")
-        indices(columns, width, there + ".columns")
         order = min(height, width) if n else N
-        require(len(rows) == len(columns) == order, there, f"expected {order} rows and columns")
+        require(place(part, height, width, there) == order, there, f"expected {order} rows and columns")
         F = box.surface.F[node.number]
         table = [[lifted(box, each, u, h) for h in columns] for u in rows] if n else [[F[i][h] for h in columns] for i in rows]
         require(regular(table, box.base), there, "not shown to be regular in the whole box")

@@ -2,7 +2,6 @@
 
 from fractions import Fraction
 from itertools import pairwise
-from typing import Any
 
 from ..core.activations import Activation
 from ..core.grammar import NAME, NODE, array, boolean, choice, maybe, number, polynomial
@@ -10,7 +9,7 @@ from ..core.hypotheses import beyond, layers
 from ..core.matrices import Fact
 from ..core.network import Node
 from ..core.outcome import TooMuch, show
-from ..core.statements import Row, member
+from ..core.statements import Row, member, single
 from .jets import LogTwo, in_ln2
 from .judgments import decimal
 
@@ -25,52 +24,23 @@ def about(row: Row, kind: str, where: str, key: str = "") -> list[Fact]:
     return found
 
 
-def loss(row: Row) -> str:
-    found = about(row, "loss", row.weights())
-    row.need(len(found) == len(row.facts) == 1 and row.verdict == "proved", "needs one judgment, on the loss")
-    return found[0].words
-
-
-def critical(row: Row) -> str:
-    found = about(row, "gradient", row.weights())
-    row.need(len(found) == len(row.facts) == 1, "needs one judgment, on the gradient")
-    row.decide(found[0].more["critical"], not found[0].more["critical"])
-    return found[0].words
-
-
 def minimum(row: Row) -> str:
     """Loss 0, or gradient 0 and a definite Hessian; refuted by a slope or a direction of negative curvature."""
     where = row.weights()
     values, slopes, bends = (about(row, kind, where) for kind in ("loss", "gradient", "curvature"))
     zero = any(fact.more.get("value") == () for fact in values)
-    flat, bent = (any(fact.more[key] for fact in facts) for key, facts in (("critical", slopes), ("definite", bends)))
-    steep, down = (any(not fact.more[key] for fact in facts) for key, facts in (("critical", slopes), ("definite", bends)))
-    row.decide(zero or (flat and bent), steep or down)
+    critical, definite = [fact.more["verdict"] == "proved" for fact in slopes], [fact.more["definite"] for fact in bends]
+    row.decide(zero or (any(critical) and any(definite)), not all(critical) or not all(definite))
     return row.say(f"the weights {where} are {'a' if row.verdict == 'proved' else 'no'} local minimum of the loss")
-
-
-def nearby(row: Row) -> str:
-    found = about(row, "isolated", row.weights())
-    row.need(len(found) == len(row.facts) == 1 and row.verdict == "proved", "needs one judgment, on an isolated critical point")
-    return found[0].words
 
 
 def smaller(row: Row) -> str:
     """The loss at one set of weights is below that at another (or at the critical point near it)."""
     here, there = row.weights(), row.claim["than"]
-    numbers = LogTwo()
-
-    def end(fact: Fact, side: int) -> Any:
-        """The exact value, or an end of its bounds, in Q[ln 2]."""
-        return fact.more["value"] if "value" in fact.more else numbers.rational(fact.more["bounds"][side])
-
-    most = [end(fact, 1) for fact in about(row, "loss", here)]
-    found = {}
-    for kind in ("loss", "isolated"):
-        least = [end(fact, 0) for fact in about(row, kind, there)]
-        found[kind] = any(numbers.sign(numbers.add(b, numbers.mul((Fraction(-1),), a))) > 0 for a in most for b in least)
-    below = found["loss"] or found["isolated"]
-    row.decide(below, False)
+    most = [fact.more["ends"][1] for fact in about(row, "loss", here)]
+    least = {kind: [fact.more["ends"][0] for fact in about(row, kind, there)] for kind in ("loss", "isolated")}
+    found = {kind: any(LogTwo().below(a, b) for a in most for b in ends) for kind, ends in least.items()}
+    row.decide(any(found.values()), False)
     near = "at" if found["loss"] else "at the critical point near"
     return row.say(f"the loss at the weights {here} is smaller than {near} the weights {there}")
 
@@ -122,7 +92,7 @@ def point(row: Row) -> str:
                   f"U of node {top.number} is injective on the complement of v")
     failing = [name for name in HYPOTHESES if fails(name, row, above, slopes[0].more["flat"])]
     flat = above[0][0].number in slopes[0].more["still"] if above[0][0].affine else None
-    found = {"critical": slopes[0].more["critical"], "loss": values[0].more["value"], "flat": flat, "failing": failing}
+    found = {"critical": slopes[0].more["verdict"] == "proved", "loss": values[0].more["value"], "flat": flat, "failing": failing}
     for key, value in found.items():
         row.need(claim[key] == value, f"{key}: claims {show(claim[key])}, but it is {show(value)}")
     how = "" if flat is None else f", the gradient by U of node {above[0][0].number} is {'0' if flat else 'not 0'}"
@@ -146,7 +116,7 @@ def fails(name: str, row: Row, above: list[tuple[Node, Activation | None]], flat
 
 AT = {"weights": NAME}
 ROWS = {
-    "loss": (AT, loss), "critical-point": (AT, critical), "local-minimum": (AT, minimum), "critical-point-nearby": (AT, nearby),
+    "loss": (AT, single), "critical-point": (AT, single), "local-minimum": (AT, minimum), "critical-point-nearby": (AT, single),
     "smaller-loss": ({**AT, "than": NAME}, smaller), "zero-loss-nearby": ({**AT, "node": NODE, "distance": number}, zero_loss),
     "point": ({**AT, "node": NODE, "v": maybe(array(number, 1)), "critical": boolean, "loss": polynomial, "flat": maybe(boolean),
                "failing": array(choice(*HYPOTHESES))}, point),
