@@ -176,13 +176,28 @@ class Intervals:
         return x[0] + y[0], x[1] + y[1]
 
     def mul(self, x: Any, y: Any) -> Any:
-        products = (x[0] * y[0], x[0] * y[1], x[1] * y[0], x[1] * y[1])
-        return self.bounded((min(products) >> self.w, -(-max(products) >> self.w)))
+        return self.dot((x,), (y,))
 
     def div(self, x: Any, y: Any) -> Any:
         if y[0] <= 0 <= y[1]:
             raise Rejected("a division by a number that may be zero")
         return self.mul(x, ((1 << 2 * self.w) // y[1], -(-(1 << 2 * self.w) // y[0])))
+
+    def times(self, n: int, x: Any) -> Any:
+        return (n * x[0], n * x[1]) if n >= 0 else (n * x[1], n * x[0])
+
+    def dot(self, x: Any, y: Any) -> Any:
+        """The sum of all x_i y_i."""
+        least = most = 0
+        for (a, b), (c, d) in zip(x, y, strict=True):
+            if a >= 0 and c >= 0:
+                least, most = least + a * c, most + b * d
+            elif b <= 0 and d <= 0:
+                least, most = least + b * d, most + a * c
+            else:
+                products = a * c, a * d, b * c, b * d
+                least, most = least + min(products), most + max(products)
+        return self.bounded((least >> self.w, -(-most >> self.w)))
 
     def power(self, x: Any, n: int) -> Any:
         """x^n; even powers are squares of an interval, not products of two."""

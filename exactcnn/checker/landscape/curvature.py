@@ -9,7 +9,8 @@ from ..core.matrices import Context, indices
 from ..core.network import Node
 from ..core.outcome import Rejected, TooMuch, require
 from ..core.regular import regular
-from .jets import Bounds, Dual
+from ..core.series import Series
+from .jets import Bounds
 from .surface import MOST_WORK, Surface, flat
 
 Matrix = list[list[Interval]]
@@ -48,7 +49,7 @@ class Box:
 
     def curvature(self, direction: list[Interval]) -> list[Interval]:
         """The Hessian times a direction."""
-        tangents = self.at(list(zip(self.values, direction, strict=True)), Dual(self.base))
+        tangents = self.at(list(zip(self.values, direction, strict=True)), Series(self.base))
         return [entry[1] for entry in flat(tangents.gradient())]
 
     def hessian(self, free: list[int]) -> Matrix:

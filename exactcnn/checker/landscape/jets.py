@@ -1,4 +1,4 @@
-"""Arithmetics for the loss surface (FORMAT.md, section 8): Q[ln 2], intervals, and pairs with a derivative over either."""
+"""Arithmetics for the loss surface (FORMAT.md, section 8): Q[ln 2], intervals; jets of activations over either."""
 
 from fractions import Fraction
 from itertools import zip_longest
@@ -8,13 +8,10 @@ from typing import Any
 from ..core.activations import Activation, evaluate
 from ..core.intervals import Intervals, ln2
 from ..core.outcome import Rejected, TooMuch, show
+from ..core.series import Arithmetic, Kink, Series
 
 MOST_BITS, MOST_TERMS = 2**14, 32
 Number = tuple[Fraction, ...]  # c_0 + c_1 ln 2 + .., without trailing zeros; ln 2 is transcendental, so 0 is the empty one
-
-
-class Kink(Rejected):
-    """A function that may have no derivative here."""
 
 
 def trimmed(values: list[Fraction]) -> Number:
@@ -26,7 +23,7 @@ def trimmed(values: list[Fraction]) -> Number:
     return tuple(values)
 
 
-class LogTwo:
+class LogTwo(Arithmetic):
     """Arithmetic in Q[ln 2]; functions only where their values are known to lie in it."""
 
     zero: Any = ()
@@ -57,14 +54,11 @@ class LogTwo:
             return self.power((1 / a[0],), -n)
         return self.one if n == 0 else self.mul(self.power(a, n - 1), a)
 
-    def div(self, a: Any, b: Any) -> Any:
-        return self.mul(a, self.power(b, -1))
-
     def absolute(self, a: Any) -> Any:
-        return a if self.sign(a) >= 0 else self.mul((Fraction(-1),), a)
+        return a if self.sign(a) >= 0 else self.times(-1, a)
 
     def below(self, a: Any, b: Any) -> bool:
-        return self.sign(self.add(b, self.mul((Fraction(-1),), a))) > 0
+        return self.sign(self.add(b, self.times(-1, a))) > 0
 
     def sign(self, a: Any) -> int:
         """By an enclosure of ln 2 that is refined until it separates the number from 0."""
@@ -112,79 +106,6 @@ def in_ln2(value: Number) -> str:
     return " + ".join(f"{show(c)}{name}" for c, name in zip(value, names, strict=False) if c) or "0"
 
 
-class Dual:
-    """Pairs (x, x'): a number and its derivative, over some arithmetic; a Dual of Duals knows the second derivative."""
-
-    def __init__(self, base: Any) -> None:
-        self.base, self.zero, self.one = base, (base.zero, base.zero), (base.one, base.zero)
-
-    def rational(self, q: Fraction) -> Any:
-        return self.base.rational(q), self.base.zero
-
-    def constant(self, name: str) -> Any:
-        return self.base.constant(name), self.base.zero
-
-    def add(self, x: Any, y: Any) -> Any:
-        return self.base.add(x[0], y[0]), self.base.add(x[1], y[1])
-
-    def mul(self, x: Any, y: Any) -> Any:
-        mul = self.base.mul
-        return mul(x[0], y[0]), self.base.add(mul(x[1], y[0]), mul(x[0], y[1]))
-
-    def div(self, x: Any, y: Any) -> Any:
-        return self.mul(x, self.power(y, -1))
-
-    def power(self, x: Any, n: int) -> Any:
-        slope = self.times(n, self.base.power(x[0], n - 1)) if n else self.base.zero
-        return self.base.power(x[0], n), self.base.mul(slope, x[1])
-
-    def times(self, n: int, x: Any) -> Any:
-        return self.base.mul(self.base.rational(Fraction(n)), x)
-
-    def sign(self, x: Any) -> int | None:
-        found: int | None = self.base.sign(x[0])
-        return found
-
-    def absolute(self, x: Any) -> Any:
-        if not (side := self.sign(x)):
-            raise Kink("a unit may be at a kink")
-        return x if side > 0 else (self.times(-1, x[0]), self.times(-1, x[1]))
-
-    def clipped(self, x: Any) -> Any:
-        raise Kink("a unit may be at a kink")
-
-    def function(self, name: str, x: Any) -> Any:
-        value = self.base.function(name, x[0])
-        return value, self.base.mul(self.slope(name, x[0], value), x[1])
-
-    def slope(self, name: str, t: Any, value: Any) -> Any:
-        base, one = self.base, self.base.one
-        if name == "exp":
-            return value
-        if name == "sigmoid":
-            return base.mul(value, base.add(one, self.times(-1, value)))
-        if name == "softplus":
-            return base.function("sigmoid", t)
-        if name == "log":
-            return base.power(t, -1)
-        if name == "atan":
-            return base.power(base.add(one, base.power(t, 2)), -1)
-        if name == "erf":  # 2 / sqrt(pi) e^(-t^2)
-            root = base.power(base.function("sqrt", base.constant("pi")), -1)
-            return self.times(2, base.mul(root, base.function("exp", self.times(-1, base.power(t, 2)))))
-        if name != "sqrt":
-            raise Rejected(f"the derivative of {name} is not known to this checker")
-        return base.power(self.times(2, value), -1)
-
-    def largest(self, values: list[Any]) -> list[int]:
-        found: list[int] = self.base.largest([x for x, _ in values])
-        return found
-
-    def joined(self, values: list[Any]) -> Any:
-        """Of a tie that the box allows, all values are constants and one is the largest."""
-        return values[0] if len(values) == 1 else (self.base.joined([x for x, _ in values]), self.base.zero)
-
-
 class Bounds(Intervals):
     """Intervals as an arithmetic for the loss surface."""
 
@@ -226,7 +147,7 @@ def jet(sigma: Activation, t: Any, numbers: Any) -> tuple[Any, Any]:
         return value, None if sharp else numbers.rational(rising)
     value = evaluate(sigma.row.tree, t, numbers, sigma.spec)
     try:
-        return value, evaluate(sigma.row.tree, (t, numbers.one), Dual(numbers), sigma.spec)[1]
+        return value, evaluate(sigma.row.tree, (t, numbers.one), Series(numbers), sigma.spec)[1]
     except Kink:
         if not sigma.has("total"):
             raise
