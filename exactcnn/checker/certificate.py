@@ -59,7 +59,7 @@ def check(raw: Any, folder: str, data: str | None, deterministic: bool) -> Verdi
     if spec["targets"] is not None:
         check_targets(spec["targets"], network, spec["data"]["shape"][0] if spec["data"] else 0)
     samples = None if spec["data"] is None else load_data(spec["data"], network, folder, data)
-    context = Context(Instance(network, samples, spec["targets"], spec["weights"]), raw["instance"], deterministic, arrays)
+    context = Context(Instance(network, samples, spec["targets"], spec["weights"], arrays), raw["instance"], deterministic)
     facts = [RULES[each["kind"]][1](context, each, raw["judgments"][n], f"judgments[{n}]")
              for n, each in enumerate(certificate["judgments"])]
     sentences = []

@@ -52,9 +52,10 @@ class Context:
     instance: Instance
     raw_instance: Any
     deterministic: bool
-    helper: Any = None  # large minors and orders by other means (`arrays`), and what is then relied on
-    assumptions: set[str] = field(default_factory=set)
     error_bits: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.helper, self.assumptions = self.instance.helper, self.instance.assumptions
 
 
 def indices(values: list[int], below: int, path: str) -> None:

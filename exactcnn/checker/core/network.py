@@ -6,7 +6,7 @@ of the padded grid.  Node 0 is the input; every node reads earlier ones only, so
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from itertools import product
@@ -280,6 +280,8 @@ class Instance:
     data: "Data | None"
     targets: Fields | None
     weights: dict[str, Fields]
+    helper: Any = None  # large minors and many values by other means (`arrays`)
+    assumptions: set[str] = field(default_factory=set)  # what verifying has relied on
 
     def samples(self) -> "Data":
         if self.data is None:

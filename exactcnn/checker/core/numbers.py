@@ -14,7 +14,8 @@ from operator import mul
 from typing import Any
 
 from .activations import evaluate
-from .intervals import Intervals
+from .cells import Cells
+from .intervals import Interval, Intervals
 from .network import Instance, Node, carry
 from .outcome import MOST_BITS, Rejected, TooMuch, common, require
 
@@ -109,7 +110,8 @@ class Vectors:
             over, m = D * D, m * m
         elif node.activation:
             require(self.numbers is not None, self.path, f"{node.activation.name} at node {node.number} is not rational")
-            over = 2 << (self.numbers.w if self.numbers else 0)
+            w = self.numbers.w if self.numbers else 0
+            over, step = 2 << w, Cells(node.activation, w)
             m = MOST * over
         elif node.pool == "maxpool":
             over = D
@@ -126,7 +128,7 @@ class Vectors:
 
     def batches(self, samples: Sequence[int], units: Sequence[int]) -> Iterator[tuple[Packing, list[Column]]]:
         """The columns of the given units at the given samples, batch by batch."""
-        size = max(1, 2**29 // (self.weight * (self.room.bit_length() + 16) + 400 * len(units)))
+        size = max(1, 2**31 // (self.weight * (self.room.bit_length() + 16) + 400 * len(units)))
         top = self.nodes[-1] if self.nodes else None
         only = {self.top: list(units)}  # an activation reads unit by unit, so that its source needs no others
         if top and top.activation:
@@ -181,16 +183,23 @@ class Batch:
             for kink, change in pairs:
                 total += change * packing.positive(scaled - kink * packing.ones)
             return total, steepest * radius
-        values = packing.unpack(x)
         if sigma is not None and sigma.name == "square":
+            values = packing.unpack(x)
             return packing.pack([v * v for v in values]), (2 * max(map(abs, values)) + radius) * radius
         if sigma is None or self.numbers is None or sigma.row.tree is None:
             raise Rejected(f"{path}: node {node.number} is no activation that can be enclosed")
-        D, w, tree, known = self.vectors.over[node.of[0]], self.numbers.w, sigma.row.tree, dict[int, tuple[int, int]]()
-        for v in set(values):
-            t = self.numbers.bounded(((v - radius << w) // D, -((-v - radius << w) // D)))
-            known[v] = evaluate(tree, t, self.numbers, sigma.spec)
-        pairs = [known[v] for v in values]
-        require(all(-MOST << w < low <= high < MOST << w for low, high in pairs), path,
-                f"{sigma.name} at node {node.number} exceeds 2^40")
-        return packing.pack([low + high for low, high in pairs]), max(high - low for low, high in pairs)
+        D, w, numbers, tree, spec = self.vectors.over[node.of[0]], self.numbers.w, self.numbers, sigma.row.tree, sigma.spec
+
+        def slow(v: int) -> Interval:
+            t = numbers.bounded(((v - radius << w) // D, -((-v - radius << w) // D)))
+            low, high = evaluate(tree, t, numbers, spec)
+            right = -MOST << w < low <= high < MOST << w
+            require(right, path, f"{sigma.name if sigma else ''} at node {node.number} exceeds 2^40")
+            return low, high
+
+        cells, instance, most = self.vectors.steps[node.number], self.vectors.instance, self.vectors.most[node.of[0]]
+        if instance.helper and (made := instance.helper.values(cells, packing, x, most, radius, D, slow)):
+            instance.assumptions.add(instance.helper.NUMPY)
+            return made[0], made[1]
+        found, width = cells.values(packing.unpack(x), radius, D, slow)
+        return packing.pack(found), width

@@ -1,0 +1,86 @@
+"""Many values of one activation: Taylor's polynomials on cells, with a bound of all that is left out (FORMAT.md, Lemma 25).
+
+The cell m holds the t with |t - m/2^c| <= 2^-c.  A polynomial is made where values are asked for often; where it cannot be
+(kinks, values that may not exist) and for the first few, the tree is evaluated in intervals.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from .activations import Activation, evaluate
+from .intervals import Interval, Intervals
+from .outcome import Rejected
+from .series import Series
+
+FINE, GUARD, OFTEN = 4, 16, 8  # c; further places of polynomials; values of a cell after which it gets one
+LARGEST = 2**39  # of a value that a polynomial gives
+Cell = tuple[list[int], int, int]  # coefficients from the last to the first, error, slope
+
+
+def reach(x: Interval) -> int:
+    return max(-x[0], x[1])
+
+
+class Cells:
+    def __init__(self, sigma: Activation, w: int) -> None:
+        self.sigma, self.w, self.u = sigma, w, w + GUARD
+        self.series = Series(Intervals(self.u), self.u // (FINE + 1) + 1)
+        self.order = 4  # of the series that were enough last
+        self.known: dict[int, Cell | None] = {}
+        self.met: dict[int, int] = {}
+        self.table: Any = None  # the same in other form, of a helper
+
+    def cell(self, m: int, times: int = 1) -> Cell | None:
+        """The polynomial of a cell, in units of 2^-u; None where there is none, or not yet."""
+        if m not in self.known:
+            self.met[m] = self.met.get(m, 0) + times
+            if self.met[m] <= OFTEN or self.w > 128:
+                return None
+            self.known[m] = self.made(m)
+        return self.known[m]
+
+    def made(self, m: int) -> Cell | None:
+        step = 1 << self.u - FINE
+
+        def jet(low: int, high: int, order: int) -> Any:
+            t = ((low * step, high * step), *self.series.one[:-1])
+            return evaluate(self.sigma.row.tree, t[: order + 1], self.series, self.sigma.spec)
+
+        try:
+            for order in (self.order, len(self.series.one) - 1):
+                box = jet(m - 1, m + 1, order)
+                rests = [reach(x) >> (FINE + 1) * k for k, x in enumerate(box)]
+                degree = next((k for k, rest in enumerate(rests[1:]) if rest == 0), order - 1)
+                if rests[degree + 1] == 0:
+                    break
+            middle, self.order = jet(m, m, degree), max(self.order, degree + 1)
+        except Rejected:
+            return None
+        error, found = 0, list[int]()
+        for low, high in middle[::-1]:
+            found.append(low + high >> 1)
+            error = (error >> FINE + 1) + (high - low) + 2
+        error += rests[degree + 1] + 1
+        return (found, error, reach(box[1])) if error < 1 << GUARD and reach(box[0]) < LARGEST << self.u else None
+
+    def values(self, numerators: list[int], radius: int, D: int, slow: Callable[[int], Interval]) -> tuple[list[int], int]:
+        """sigma(v / D) in units of 2^-(w + 1), and a radius for all; v is known within the radius."""
+        u, shift, drop = self.u, self.u - FINE, GUARD - 1
+        half, blur, known, widest, error = 1 << shift - 1, -(-(radius << u) // D) + 1, dict[int, Interval](), 0, 0
+        found = []
+        for v in numerators:
+            n = (v << u) // D
+            m = n + half >> shift
+            cell = self.cell(m) if blur <= half else None
+            if cell is None:
+                low, high = known[v] if v in known else known.setdefault(v, slow(v))
+                widest = max(widest, high - low)
+                found.append(low + high)
+                continue
+            coefficients, off, slope = cell
+            s, h = n - (m << shift), 0
+            for a in coefficients:
+                h = a + (h * s >> u)
+            found.append(h >> drop)
+            error = max(error, off + (slope * blur >> u) + 1)
+        return found, max(widest, (error >> drop) + 2 if error else 0)
