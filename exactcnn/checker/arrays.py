@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from .core.cells import FINE, Cells
-from .core.intervals import Interval
 from .core.numbers import Packing
 
 LARGE = 10**6  # entries of a minor from which NumPy is worth loading
@@ -89,7 +88,7 @@ class Table:
         self.places[m + (FAR << FINE)], self.count = n, n + 1
 
 
-def values(cells: Cells, packing: Packing, x: int, most: int, radius: int, D: int, slow: Callable[[int], Interval]) -> Any:
+def values(cells: Cells, packing: Packing, x: int, most: int, radius: int, D: int) -> Any:
     """`Cells.values` of packed numerators up to `most`, packed; None where plain Python must do it."""
     lift, blur, FLOOR = cells.w - 61, -(-(radius << 62) // D) + 1, FAR << FINE
     fits = packing.count << 13 >= LARGE and 62 <= cells.w <= 128 and packing.size >= 16 and blur < 2**50
@@ -126,7 +125,7 @@ def values(cells: Cells, packing: Packing, x: int, most: int, radius: int, D: in
     width = 0 if not known.any() else int(error[known].max()) + (int(slope[known].max()) * blur >> 10) + 1 << lift
     if not known.all():
         missing = np.flatnonzero(~known).tolist()
-        found, radius = cells.values([int(numerators[i]) for i in missing], radius, D, slow)
+        found, radius = cells.values([int(numerators[i]) for i in missing], radius, D)
         width = max(width, radius + (1 << lift))
         high, low = high.copy(), low
         high[missing], low[missing] = [x >> lift + 40 for x in found], [x >> lift & (1 << 40) - 1 for x in found]

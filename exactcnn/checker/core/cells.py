@@ -4,16 +4,15 @@ The cell m holds the t with |t - m/2^c| <= 2^-c.  A polynomial is made where val
 (kinks, values that may not exist) and for the first few, the tree is evaluated in intervals.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from .activations import Activation, evaluate
 from .intervals import Interval, Intervals
-from .outcome import Rejected
+from .outcome import Rejected, require
 from .series import Series
 
-FINE, GUARD, OFTEN = 4, 16, 8  # c; further places of polynomials; values of a cell after which it gets one
-LARGEST = 2**39  # of a value that a polynomial gives
+FINE, GUARD, OFTEN = 4, 16, 4  # c; further places of polynomials; values of a cell after which it gets one
+MOST = 2**40  # what an enclosed activation may reach
 Cell = tuple[list[int], int, int]  # coefficients from the last to the first, error, slope
 
 
@@ -22,8 +21,8 @@ def reach(x: Interval) -> int:
 
 
 class Cells:
-    def __init__(self, sigma: Activation, w: int) -> None:
-        self.sigma, self.w, self.u = sigma, w, w + GUARD
+    def __init__(self, sigma: Activation, w: int, path: str = "") -> None:
+        self.sigma, self.w, self.u, self.path, self.numbers = sigma, w, w + GUARD, path, Intervals(w)
         self.series = Series(Intervals(self.u), self.u // (FINE + 1) + 1)
         self.order = 4  # of the series that were enough last
         self.known: dict[int, Cell | None] = {}
@@ -61,9 +60,16 @@ class Cells:
             found.append(low + high >> 1)
             error = (error >> FINE + 1) + (high - low) + 2
         error += rests[degree + 1] + 1
-        return (found, error, reach(box[1])) if error < 1 << GUARD and reach(box[0]) < LARGEST << self.u else None
+        return (found, error, reach(box[1])) if error < 1 << GUARD and 2 * reach(box[0]) < MOST << self.u else None
 
-    def values(self, numerators: list[int], radius: int, D: int, slow: Callable[[int], Interval]) -> tuple[list[int], int]:
+    def enclosed(self, v: int, radius: int, D: int) -> Interval:
+        """Of the tree; over 2^w."""
+        w, t = self.w, ((v - radius << self.w) // D, -((-v - radius << self.w) // D))
+        low, high = evaluate(self.sigma.row.tree, self.numbers.bounded(t), self.numbers, self.sigma.spec)
+        require(-MOST << w < low <= high < MOST << w, self.path, f"{self.sigma.name} exceeds 2^40")
+        return low, high
+
+    def values(self, numerators: list[int], radius: int, D: int) -> tuple[list[int], int]:
         """sigma(v / D) in units of 2^-(w + 1), and a radius for all; v is known within the radius."""
         u, shift, drop = self.u, self.u - FINE, GUARD - 1
         half, blur, known, widest, error = 1 << shift - 1, -(-(radius << u) // D) + 1, dict[int, Interval](), 0, 0
@@ -73,7 +79,7 @@ class Cells:
             m = n + half >> shift
             cell = self.cell(m) if blur <= half else None
             if cell is None:
-                low, high = known[v] if v in known else known.setdefault(v, slow(v))
+                low, high = known[v] if v in known else known.setdefault(v, self.enclosed(v, radius, D))
                 widest = max(widest, high - low)
                 found.append(low + high)
                 continue

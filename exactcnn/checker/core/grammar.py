@@ -169,12 +169,11 @@ def record(fields: dict[str, Reader], optional: dict[str, Reader] | None = None)
 
 def named(item: Reader, most: int = 200) -> Reader:
     """An object with short names of the author's choice for keys."""
-    name = matching("[a-z0-9-]{1,40}")
 
     def read(value: Any, path: str) -> dict[str, Any]:
         if type(value) is not dict or len(value) > most:
             raise Malformed(f"{path}: expected an object of at most {most} entries, found {show(value)}")
-        return {name(key, path): item(entry, f"{path}.{key}") for key, entry in value.items()}
+        return {NAME(key, path): item(entry, f"{path}.{key}") for key, entry in value.items()}
 
     return read
 

@@ -122,8 +122,9 @@ def softplus_at(n: int, w: int) -> Interval:
     return max(n, 0) + value[0], max(n, 0) + value[1] + high - low  # d/dy ln(1 + y) <= 1
 
 
-INCREASING = {"exp": exp_at, "log": log_at, "atan": atan_at, "erf": erf_at, "sqrt": sqrt_at,
-              "sigmoid": sigmoid_at, "softplus": softplus_at}
+INCREASING = {name: lru_cache(2**14)(each) for name, each in {
+    "exp": exp_at, "log": log_at, "atan": atan_at, "erf": erf_at, "sqrt": sqrt_at, "sigmoid": sigmoid_at,
+    "softplus": softplus_at}.items()}  # the columns of a Hessian ask for the same values
 
 
 class Intervals:
@@ -190,6 +191,10 @@ class Intervals:
     def sign(self, x: Any) -> int | None:
         """The sign of every number in x, None where there are several."""
         return 1 if x[0] > 0 else -1 if x[1] < 0 else 0 if x == (0, 0) else None
+
+    def joined(self, values: list[Any]) -> Any:
+        """The largest of them."""
+        return max(low for low, _ in values), max(high for _, high in values)
 
     def function(self, name: str, x: Any) -> Any:
         """The functions rise."""

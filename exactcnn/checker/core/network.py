@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from itertools import product
+from itertools import accumulate, product
 from math import prod
 from typing import Any
 
@@ -224,6 +224,8 @@ class Network:
         if len(self.titles) != len(self.nodes):
             raise Malformed(f"instance.network.names: expected {len(self.nodes)} entries")
         self.affine = [node for node in self.nodes if node.affine]
+        sizes = accumulate((node.length * node.filters + node.bias_size for node in self.affine), initial=0)
+        self.starts = dict(zip([*(node.number for node in self.affine), 0], sizes, strict=True))  # of parameters; 0: their count
         self.chain = all(node.of == [node.number - 1] for node in self.nodes)
 
     def node(self, number: int, path: str) -> Node:

@@ -13,15 +13,12 @@ from math import lcm
 from operator import mul
 from typing import Any
 
-from .activations import evaluate
-from .cells import Cells
-from .intervals import Interval, Intervals
+from .cells import MOST, Cells
 from .network import Instance, Node, carry
 from .outcome import MOST_BITS, Rejected, TooMuch, common, require
 
 Column = tuple[int, int]  # a packed vector and the radius of its entries
 NATIVE = (4, 8) if sys.byteorder == "little" else ()  # bytes of what `array` holds as the packed integers do
-MOST = 2**40  # what an enclosed activation may reach
 
 
 class Packing:
@@ -74,7 +71,7 @@ class Vectors:
     def __init__(self, instance: Instance, weights: str, top: int, w: int | None, path: str, room: int = 1) -> None:
         self.instance, self.top, self.path = instance, top, path
         self.data, self.nodes = instance.samples(), instance.network.upto(top)
-        self.numbers = None if w is None else Intervals(w)
+        self.w = w
         self.over = {0: self.data.denominator}  # node -> the denominator of its units
         self.most = {0: self.data.factor * max(max(max(row), -min(row)) for row in self.data.rows)}
         self.steps = {node.number: self._step(node, weights) for node in self.nodes}
@@ -109,9 +106,9 @@ class Vectors:
         elif node.activation and node.activation.rational:
             over, m = D * D, m * m
         elif node.activation:
-            require(self.numbers is not None, self.path, f"{node.activation.name} at node {node.number} is not rational")
-            w = self.numbers.w if self.numbers else 0
-            over, step = 2 << w, Cells(node.activation, w)
+            if self.w is None:
+                raise Rejected(f"{self.path}: {node.activation.name} at node {node.number} is not rational")
+            over, step = 2 << self.w, Cells(node.activation, self.w, f"{self.path}: node {node.number}")
             m = MOST * over
         elif node.pool == "maxpool":
             over = D
@@ -147,7 +144,7 @@ class Batch:
     """What a node does to the columns of a batch; `only`: the units of a node that are wanted, where not all are."""
 
     def __init__(self, vectors: Vectors, packing: Packing, only: dict[int, list[int]]) -> None:
-        self.vectors, self.packing, self.only, self.numbers = vectors, packing, only, vectors.numbers
+        self.vectors, self.packing, self.only = vectors, packing, only
 
     def largest(self, node: Node, x: list[Column]) -> list[Column]:
         pools = [[x[u] for u in patch if u >= 0] for patch in node.patches]
@@ -186,20 +183,12 @@ class Batch:
         if sigma is not None and sigma.name == "square":
             values = packing.unpack(x)
             return packing.pack([v * v for v in values]), (2 * max(map(abs, values)) + radius) * radius
-        if sigma is None or self.numbers is None or sigma.row.tree is None:
+        cells, instance, source = self.vectors.steps[node.number], self.vectors.instance, node.of[0]
+        if not isinstance(cells, Cells):
             raise Rejected(f"{path}: node {node.number} is no activation that can be enclosed")
-        D, w, numbers, tree, spec = self.vectors.over[node.of[0]], self.numbers.w, self.numbers, sigma.row.tree, sigma.spec
-
-        def slow(v: int) -> Interval:
-            t = numbers.bounded(((v - radius << w) // D, -((-v - radius << w) // D)))
-            low, high = evaluate(tree, t, numbers, spec)
-            right = -MOST << w < low <= high < MOST << w
-            require(right, path, f"{sigma.name if sigma else ''} at node {node.number} exceeds 2^40")
-            return low, high
-
-        cells, instance, most = self.vectors.steps[node.number], self.vectors.instance, self.vectors.most[node.of[0]]
-        if instance.helper and (made := instance.helper.values(cells, packing, x, most, radius, D, slow)):
+        D, most = self.vectors.over[source], self.vectors.most[source]
+        if instance.helper and (made := instance.helper.values(cells, packing, x, most, radius, D)):
             instance.assumptions.add(instance.helper.NUMPY)
             return made[0], made[1]
-        found, width = cells.values(packing.unpack(x), radius, D, slow)
+        found, width = cells.values(packing.unpack(x), radius, D)
         return packing.pack(found), width

@@ -58,11 +58,10 @@ def common(values: Iterable[Rational]) -> int:
 
 def show(value: Any) -> str:
     """A short ASCII form for messages: hostile text must not reach the terminal, nor huge numbers."""
-    if isinstance(value, (int, Fraction)) and max(map(int.bit_length, value.as_integer_ratio())) > 200:
-        return f"a number of {max(map(int.bit_length, value.as_integer_ratio()))} bits"
+    bits = max(map(int.bit_length, value.as_integer_ratio())) if isinstance(value, (int, Fraction)) else 0
     if isinstance(value, (list, tuple, dict)):
         return f"a {type(value).__name__} of {len(value)} entries"
-    text = json.dumps(value[:80]) if isinstance(value, str) else str(value)
-    if isinstance(value, Fraction) and len(text) > 90:  # a cut fraction would be another number
-        return f"a number of {max(map(int.bit_length, value.as_integer_ratio()))} bits"
+    text = json.dumps(value[:80]) if isinstance(value, str) else str(value) if bits <= 200 else ""
+    if bits > 200 or (bits and len(text) > 90):  # a cut number would be another one
+        return f"a number of {bits} bits"
     return text if len(text) <= 90 else text[:87] + '..'

@@ -90,9 +90,6 @@ class Series(Arithmetic):
             raise Kink("a unit may be at a kink")
         return self.times(side, x)
 
-    def clipped(self, x: Any) -> Any:
-        raise Kink("a unit may be at a kink")
-
     def function(self, name: str, x: Any) -> Any:
         base, t, value = self.base, x[:-1], self.base.function(name, x[0])
         if name == "sqrt" and self.sign(x) != 1:
@@ -114,10 +111,6 @@ class Series(Arithmetic):
         """2 / sqrt(pi) e^(-t^2), the derivative of erf."""
         root = self.power(self.function("sqrt", self.constant("pi")), -1)
         return self.mul(self.function("exp", self.times(-1, self.power(t, 2))), self.times(2, root))
-
-    def largest(self, values: list[Any]) -> list[int]:
-        found: list[int] = self.base.largest([x[0] for x in values])
-        return found
 
     def joined(self, values: list[Any]) -> Any:
         """Of a tie that the box allows, all values are constants and one is the largest."""

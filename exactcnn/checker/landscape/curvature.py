@@ -4,13 +4,12 @@ from operator import mul as product
 from typing import Any
 
 from ..core.grammar import Fields
-from ..core.intervals import Interval
+from ..core.intervals import Interval, Intervals
 from ..core.matrices import Context, indices
 from ..core.network import Node
 from ..core.outcome import Rejected, TooMuch, require
 from ..core.regular import regular
 from ..core.series import Series
-from .jets import Bounds
 from .surface import MOST_WORK, Surface, flat
 
 Matrix = list[list[Interval]]
@@ -24,12 +23,9 @@ class Box:
     """The loss surface over a box of parameters, `values` being an interval for each; no unit is at a kink in it."""
 
     def __init__(self, context: Context, values: list[Interval], w: int, path: str) -> None:
-        self.context, self.values, self.w, self.path, self.base = context, values, w, path, Bounds(w)
-        self.network, self.starts, at = context.instance.network, dict[int, int](), 0
-        for node in self.network.affine:
-            self.starts[node.number] = at
-            at += node.length * node.filters + node.bias_size
-        require(len(values) == at > 0, path, f"{len(values)} parameters are given, the network has {at}")
+        self.context, self.values, self.w, self.path, self.base = context, values, w, path, Intervals(w)
+        self.network, self.starts = context.instance.network, context.instance.network.starts
+        require(len(values) == self.starts[0] > 0, path, f"{len(values)} parameters are given, the network has {self.starts[0]}")
         self.surface = self.at(values, self.base)
         samples = range(len(self.surface.residual))
         for node in self.network.nodes:

@@ -6,7 +6,7 @@ from math import isqrt
 from typing import Any
 
 from ..core.activations import Activation, evaluate
-from ..core.intervals import Intervals, ln2
+from ..core.intervals import Interval, Intervals
 from ..core.outcome import Rejected, TooMuch, show
 from ..core.series import Arithmetic, Kink, Series
 
@@ -64,13 +64,10 @@ class LogTwo(Arithmetic):
         """By an enclosure of ln 2 that is refined until it separates the number from 0."""
         if len(a) < 2:
             return (a[0] > 0) - (a[0] < 0) if a else 0
-        for bits in (64, 256, 1024, 4096):
-            low, high = Fraction(ln2(bits) - 9 * bits, 1 << bits), Fraction(ln2(bits) + 9 * bits, 1 << bits)
-            least = sum((c * (low if c > 0 else high) ** i for i, c in enumerate(a)), Fraction(0))
-            most = sum((c * (high if c > 0 else low) ** i for i, c in enumerate(a)), Fraction(0))
-            if least > 0 or most < 0:
-                return 1 if least > 0 else -1
-        raise TooMuch("the sign of a polynomial in ln 2 takes more than 4096 bits")
+        for bits in (64, 512, 4096, 2**15):
+            if side := Intervals(bits).sign(enclosed(a, Intervals(bits))):
+                return side
+        raise TooMuch("the sign of a polynomial in ln 2 takes more than 2^15 bits")
 
     def function(self, name: str, a: Any) -> Any:
         """e^(n ln 2) = 2^n, its inverse, the logistic function there, and the values at 0; square roots of squares."""
@@ -90,45 +87,21 @@ class LogTwo(Arithmetic):
                 return trimmed([root])
         raise Rejected(f"{name}({in_ln2(a)}) is not known to be in Q[ln 2]")
 
-    def largest(self, values: list[Any]) -> list[int]:
-        """The places of the maximum."""
-        best = [0]
-        for n in range(1, len(values)):
-            best = [n] if self.below(values[best[0]], values[n]) else best if self.below(values[n], values[best[0]]) else [*best, n]
-        return best
-
     def joined(self, values: list[Any]) -> Any:
         return values[0]
+
+
+def enclosed(value: Number, numbers: Intervals) -> Interval:
+    """By Horner's scheme at ln 2."""
+    total, log = numbers.zero, numbers.constant("ln2")
+    for c in reversed(value):
+        total = numbers.add(numbers.mul(total, log), numbers.rational(c))
+    return total[0], total[1]
 
 
 def in_ln2(value: Number) -> str:
     names = ("", " ln 2", *(f" (ln 2)^{i}" for i in range(2, MOST_TERMS + 1)))
     return " + ".join(f"{show(c)}{name}" for c, name in zip(value, names, strict=False) if c) or "0"
-
-
-class Bounds(Intervals):
-    """Intervals as an arithmetic for the loss surface."""
-
-    def __init__(self, w: int) -> None:
-        super().__init__(w)
-        self.known: dict[Any, Any] = {}
-
-    def function(self, name: str, x: Any) -> Any:
-        """Remembered: the columns of a Hessian ask for the same values."""
-        if (name, x) not in self.known:
-            self.known[name, x] = super().function(name, x)
-        return self.known[name, x]
-
-    def clipped(self, x: Any) -> Any:
-        """max(t, 0) for every t in x."""
-        return max(x[0], 0), max(x[1], 0)
-
-    def largest(self, values: list[Any]) -> list[int]:
-        best = max(range(len(values)), key=lambda n: values[n][0])
-        return [best, *(n for n, x in enumerate(values) if n != best and x[1] >= values[best][0])]
-
-    def joined(self, values: list[Any]) -> Any:
-        return max(low for low, _ in values), max(high for _, high in values)
 
 
 def jet(sigma: Activation, t: Any, numbers: Any) -> tuple[Any, Any]:
@@ -141,7 +114,9 @@ def jet(sigma: Activation, t: Any, numbers: Any) -> tuple[Any, Any]:
             beyond = numbers.add(t, numbers.rational(-kink))
             side = numbers.sign(beyond)
             sharp = sharp or not side
-            part = beyond if side == 1 else numbers.zero if side is not None else numbers.clipped(beyond)
+            part = beyond if side == 1 else numbers.zero
+            if side is None:  # max(t, 0) = (t + |t|)/2
+                part = numbers.mul(numbers.rational(Fraction(1, 2)), numbers.add(beyond, numbers.absolute(beyond)))
             value = numbers.add(value, numbers.mul(numbers.rational(change), part))
             rising += change if side == 1 else 0
         return value, None if sharp else numbers.rational(rising)

@@ -1,10 +1,8 @@
 """Judgments (e) on enclosed and (f) on exact values at a point, and those on curvature (FORMAT.md, section 8)."""
 
 from fractions import Fraction
-from itertools import accumulate
 from math import isqrt, lcm
 from operator import mul
-from typing import Any
 
 from ..core.grammar import (INDEX, INDICES, LONG, NAME, NODE, Fields, array, integer, maybe, number, pair, polynomial, record,
                             tagged)
@@ -16,7 +14,7 @@ from ..core.numbers import Vectors
 from ..core.outcome import Rejected, require, show
 from ..core.regular import place, regular
 from .curvature import Box, inertia, transversal
-from .jets import LogTwo, in_ln2
+from .jets import LogTwo, enclosed, in_ln2
 from .surface import Surface, exact_point, flat
 
 
@@ -27,14 +25,7 @@ def exact_surface(context: Context, name: str, path: str) -> Surface:
 
 def enclosed_point(context: Context, name: str, w: int, path: str) -> list[Interval]:
     """The parameters of a set of weights, in intervals a few units wide."""
-    numbers, values = Intervals(w), list[Interval]()
-    log = numbers.constant("ln2")
-    for value in flat(exact_point(context, name, path)):
-        total: Any = (0, 0)
-        for c in reversed(value):
-            total = numbers.add(numbers.mul(total, log), numbers.rational(c))
-        values.append(total)
-    return values
+    return [enclosed(value, Intervals(w)) for value in flat(exact_point(context, name, path))]
 
 
 def loss_exact(context: Context, given: Fields, raw: Fields, path: str) -> Fact:
@@ -47,9 +38,8 @@ def loss_exact(context: Context, given: Fields, raw: Fields, path: str) -> Fact:
 def gradient_exact(context: Context, given: Fields, raw: Fields, path: str) -> Fact:
     """Every partial derivative by a true parameter vanishes, or one is shown that does not."""
     surface, name, partial = exact_surface(context, given["weights"], path), given["weights"], given["partial"]
-    affine = context.instance.network.affine
-    sizes = list(accumulate((n.length * n.filters + n.bias_size for n in affine), initial=0))
-    require(sizes[-1] > 0 and (partial is None or partial < sizes[-1]), path + ".partial", "there is none of this number")
+    affine, starts = context.instance.network.affine, context.instance.network.starts
+    require(starts[0] > (partial or 0), path + ".partial", "there is none of this number")
     start, still = 0, None  # still: the nodes whose gradient by U is 0, of a whole gradient
     try:
         gradient = flat(surface.gradient())
@@ -57,8 +47,8 @@ def gradient_exact(context: Context, given: Fields, raw: Fields, path: str) -> F
     except Rejected:  # a kink may lie below the parameter, which does not move it
         if partial is None:
             raise
-        place = next(i for i in range(len(affine)) if partial < sizes[i + 1])
-        start, gradient = sizes[place], flat(surface.gradient(affine[place].number))
+        place = next(n.number for n in reversed(affine) if starts[n.number] <= partial)
+        start, gradient = starts[place], flat(surface.gradient(place))
     more = {"verdict": "refuted" if partial is not None else "proved", "still": still,
             "flat": {n.number for n in surface.nodes if n.activation and not all(map(all, surface.marks[n.number]))}}
     if partial is None:

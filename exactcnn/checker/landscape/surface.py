@@ -57,9 +57,15 @@ class Surface:
 
     def largest(self, node: Node, x: Any) -> Any:
         pools, numbers = [[u for u in patch if u >= 0] for patch in node.patches], self.numbers
-        self.marks[node.number] = [[[pool[n] for n in numbers.largest([row[u] for u in pool])] for pool in pools] for row in x]
+        self.marks[node.number] = [[self.tops({u: row[u] for u in pool}) for pool in pools] for row in x]
         return [[numbers.joined([row[u] for u in best]) for best in marks]
                 for row, marks in zip(x, self.marks[node.number], strict=True)]
+
+    def tops(self, pool: dict[int, Any]) -> list[int]:
+        """The units that may have the largest value."""
+        numbers = self.numbers
+        minus = [numbers.times(-1, x) for x in pool.values()]
+        return [u for u, x in pool.items() if all(numbers.sign(numbers.add(x, y)) != -1 for y in minus)]
 
     def mixed(self, node: Node, sources: list[Any]) -> Any:
         numbers, mixture = self.numbers, node.mixture(self.network.grids)
