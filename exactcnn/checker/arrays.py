@@ -9,13 +9,12 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .core.cells import FINE, Cells
+from .core.cells import FINE, NEAR, Cells
 from .core.numbers import Packing
 
 LARGE = 10**6  # entries of a minor from which NumPy is worth loading
 EXACT, LONGEST = 2**53, 2**20
 NUMPY = "NumPy's products of integers in floats, exact below 2^53, and its element-wise operations, rounded as IEEE 754 says"
-FAR = 2**10  # arguments up to which polynomials are kept in arrays
 
 
 def load() -> Any:
@@ -64,7 +63,7 @@ class Table:
 
     def __init__(self, numpy: Any, cells: Cells) -> None:
         self.np, self.cells, self.count = numpy, cells, 0
-        self.places = numpy.full((2 * FAR << FINE) + 1, -1)  # the row of cell m, at m + FAR 2^FINE
+        self.places = numpy.full((2 * NEAR << FINE) + 1, -1)  # the row of cell m, at m + NEAR 2^FINE
         self.floats = numpy.zeros((64, len(cells.series.one) + 3))  # a_1/4, 2^31 r, a_2, a_3, ..
         self.whole = numpy.zeros((64, 5), dtype=numpy.int64)  # high, low, b; error, slope over 2^10
 
@@ -85,12 +84,12 @@ class Table:
         self.whole[n] = cut >> 40, cut & (1 << 40) - 1, b, error, (slope >> u - 10) + 1
         floats = [a[1] / (4 << u), (a[1] - (b << u - 22)) / (1 << u - 31), *(x / (1 << u) for x in a[2:])]
         self.floats[n, : len(floats)] = floats
-        self.places[m + (FAR << FINE)], self.count = n, n + 1
+        self.places[m + (NEAR << FINE)], self.count = n, n + 1
 
 
 def values(cells: Cells, packing: Packing, x: int, most: int, radius: int, D: int) -> Any:
     """`Cells.values` of packed numerators up to `most`, packed; None where plain Python must do it."""
-    lift, blur, FLOOR = cells.w - 61, -(-(radius << 62) // D) + 1, FAR << FINE
+    lift, blur, FLOOR = cells.w - 61, -(-(radius << 62) // D) + 1, NEAR << FINE
     fits = packing.count << 13 >= LARGE and 62 <= cells.w <= 128 and packing.size >= 16 and blur < 2**50
     if not fits or (np := load()) is None:
         return None
@@ -98,22 +97,21 @@ def values(cells: Cells, packing: Packing, x: int, most: int, radius: int, D: in
         k, raw = D.bit_length() - 1, np.frombuffer(packing.raw(x), dtype=np.uint8).reshape(-1, packing.size)
         numerators = raw[:, :8].copy().view("<i8")[:, 0]
         floor, fraction = numerators >> k, numerators.view(np.uint64) << np.uint64(64 - k)
-        if floor.min() < -FAR or floor.max() >= FAR:
-            return None
     else:
         numerators = packing.unpack(x)
-        if max(map(abs, numerators)) >= FAR * D:
+        if max(map(abs, numerators)) >= D << 62:
             return None
         raw = np.frombuffer(b"".join([((v << 64) // D).to_bytes(16, "little", signed=True) for v in numerators]), dtype="<u8")
         fraction, floor = raw[::2], raw[1::2].view("<i8")
-    table: Table = cells.table or Table(np, cells)
-    cells.table = table
+    table = cells.table = cells.table or Table(np, cells)
     near = (fraction >> np.uint64(63 - FINE)) + np.uint64(1) >> np.uint64(1)
     at = (floor << FINE) + near.astype(np.int64) + FLOOR
     s = (fraction - (near << np.uint64(64 - FINE))).view(np.int64)  # mod 2^64; at most 2^59
-    for m, times in zip(*np.unique(at[table.places[at] < 0], return_counts=True), strict=True):
+    far = (floor < -NEAR) | (floor >= NEAR)  # for Python
+    at[far] = 0
+    for m, times in zip(*np.unique(at[(table.places[at] < 0) & ~far], return_counts=True), strict=True):
         table.learn(int(m) - FLOOR, int(times))
-    row = table.places[at]
+    row = np.where(far, -1, table.places[at])
     (high, low, b, error, slope), a = table.whole[row].T, table.floats[row].T
     s1, size = s + 2**32 >> 33, s * 2.0**-64
     z = np.zeros(len(s))

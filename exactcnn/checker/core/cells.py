@@ -1,7 +1,7 @@
 """Many values of one activation: Taylor's polynomials on cells, with a bound of all that is left out (FORMAT.md, Lemma 25).
 
-The cell m holds the t with |t - m/2^c| <= 2^-c.  A polynomial is made where values are asked for often; where it cannot be
-(kinks, values that may not exist) and for the first few, the tree is evaluated in intervals.
+The cell m holds the t with |t - m/2^c| <= 2^-c; c = 4 for |t| < 32, else 0.  A polynomial is made where values are asked for
+often; where it cannot be (kinks, values that may not exist) and for the first few, the tree is evaluated in intervals.
 """
 
 from typing import Any
@@ -12,6 +12,7 @@ from .outcome import Rejected, require
 from .series import Series
 
 FINE, GUARD, OFTEN = 4, 16, 4  # c; further places of polynomials; values of a cell after which it gets one
+NEAR, LONGEST = 32, 24  # arguments of fine cells; what a polynomial has no more terms than
 MOST = 2**40  # what an enclosed activation may reach
 Cell = tuple[list[int], int, int]  # coefficients from the last to the first, error, slope
 
@@ -21,12 +22,12 @@ def reach(x: Interval) -> int:
 
 
 class Cells:
-    def __init__(self, sigma: Activation, w: int, path: str = "") -> None:
+    def __init__(self, sigma: Activation, w: int, path: str = "", fine: int = FINE) -> None:
         self.sigma, self.w, self.u, self.path, self.numbers = sigma, w, w + GUARD, path, Intervals(w)
-        self.series = Series(Intervals(self.u), self.u // (FINE + 1) + 1)
+        self.fine, self.far = fine, Cells(sigma, w, path, 0) if fine else None
+        self.series = Series(Intervals(self.u), min(self.u // (fine + 1) + 1, LONGEST))
         self.order = 4  # of the series that were enough last
-        self.known: dict[int, Cell | None] = {}
-        self.met: dict[int, int] = {}
+        self.known, self.met = dict[int, Cell | None](), dict[int, int]()
         self.table: Any = None  # the same in other form, of a helper
 
     def cell(self, m: int, times: int = 1) -> Cell | None:
@@ -39,7 +40,7 @@ class Cells:
         return self.known[m]
 
     def made(self, m: int) -> Cell | None:
-        step = 1 << self.u - FINE
+        step = 1 << self.u - self.fine
 
         def jet(low: int, high: int, order: int) -> Any:
             t = ((low * step, high * step), *self.series.one[:-1])
@@ -48,7 +49,7 @@ class Cells:
         try:
             for order in (self.order, len(self.series.one) - 1):
                 box = jet(m - 1, m + 1, order)
-                rests = [reach(x) >> (FINE + 1) * k for k, x in enumerate(box)]
+                rests = [reach(x) >> (self.fine + 1) * k for k, x in enumerate(box)]
                 degree = next((k for k, rest in enumerate(rests[1:]) if rest == 0), order - 1)
                 if rests[degree + 1] == 0:
                     break
@@ -58,7 +59,7 @@ class Cells:
         error, found = 0, list[int]()
         for low, high in middle[::-1]:
             found.append(low + high >> 1)
-            error = (error >> FINE + 1) + (high - low) + 2
+            error = (error >> self.fine + 1) + (high - low) + 2
         error += rests[degree + 1] + 1
         return (found, error, reach(box[1])) if error < 1 << GUARD and 2 * reach(box[0]) < MOST << self.u else None
 
@@ -71,7 +72,13 @@ class Cells:
 
     def values(self, numerators: list[int], radius: int, D: int) -> tuple[list[int], int]:
         """sigma(v / D) in units of 2^-(w + 1), and a radius for all; v is known within the radius."""
-        u, shift, drop = self.u, self.u - FINE, GUARD - 1
+        if self.far and max(map(abs, numerators), default=0) >= NEAR * D:
+            away = [abs(v) >= NEAR * D for v in numerators]
+            near, width = self.values([v for v, off in zip(numerators, away, strict=True) if not off], radius, D)
+            far, wider = self.far.values([v for v, off in zip(numerators, away, strict=True) if off], radius, D)
+            ends = iter(near), iter(far)
+            return [next(ends[off]) for off in away], max(width, wider)
+        u, shift, drop = self.u, self.u - self.fine, GUARD - 1
         half, blur, known, widest, error = 1 << shift - 1, -(-(radius << u) // D) + 1, dict[int, Interval](), 0, 0
         found = []
         for v in numerators:

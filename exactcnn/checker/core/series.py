@@ -81,9 +81,8 @@ class Series(Arithmetic):
         rest = self.times(n, self.power(x[:-1], n - 1))
         return self.solved(value, lambda y: rest[len(y) - 1], x)
 
-    def sign(self, x: Any) -> int | None:
-        found: int | None = self.base.sign(x[0])
-        return found
+    def sign(self, x: Any) -> Any:
+        return self.base.sign(x[0])
 
     def absolute(self, x: Any) -> Any:
         if not (side := self.sign(x)):
