@@ -11,7 +11,7 @@ from .intervals import Interval, Intervals
 from .outcome import Rejected, require
 from .series import Series
 
-FINE, GUARD, OFTEN = 4, 16, 4  # c; further places of polynomials; values of a cell after which it gets one
+FINE, GUARD, OFTEN = 4, (48, 0, 0, 0, 16), 4  # c; further places of polynomials; values of a cell after which it gets one
 NEAR, LONGEST = 32, 24  # arguments of fine cells; what a polynomial has no more terms than
 MOST = 2**40  # what an enclosed activation may reach
 Cell = tuple[list[int], int, int]  # coefficients from the last to the first, error, slope
@@ -23,8 +23,8 @@ def reach(x: Interval) -> int:
 
 class Cells:
     def __init__(self, sigma: Activation, w: int, path: str = "", fine: int = FINE) -> None:
-        self.sigma, self.w, self.u, self.path, self.numbers = sigma, w, w + GUARD, path, Intervals(w)
-        self.fine, self.far = fine, Cells(sigma, w, path, 0) if fine else None
+        self.sigma, self.w, self.path, self.numbers, self.guard = sigma, w, path, Intervals(w), GUARD[fine]
+        self.u, self.fine, self.far = w + self.guard, fine, Cells(sigma, w, path, 0) if fine else None
         self.series = Series(Intervals(self.u), min(self.u // (fine + 1) + 1, LONGEST))
         self.order = 4  # of the series that were enough last
         self.known, self.met = dict[int, Cell | None](), dict[int, int]()
@@ -46,12 +46,13 @@ class Cells:
             t = ((low * step, high * step), *self.series.one[:-1])
             return evaluate(self.sigma.row.tree, t[: order + 1], self.series, self.sigma.spec)
 
+        small = 1 << self.guard - 4  # a remainder that needs no further term
         try:
             for order in (self.order, len(self.series.one) - 1):
                 box = jet(m - 1, m + 1, order)
                 rests = [reach(x) >> (self.fine + 1) * k for k, x in enumerate(box)]
-                degree = next((k for k, rest in enumerate(rests[1:]) if rest == 0), order - 1)
-                if rests[degree + 1] == 0:
+                degree = next((k for k, rest in enumerate(rests[1:]) if rest < small), order - 1)
+                if rests[degree + 1] < small:
                     break
             middle, self.order = jet(m, m, degree), max(self.order, degree + 1)
         except Rejected:
@@ -61,7 +62,7 @@ class Cells:
             found.append(low + high >> 1)
             error = (error >> self.fine + 1) + (high - low) + 2
         error += rests[degree + 1] + 1
-        return (found, error, reach(box[1])) if error < 1 << GUARD and 2 * reach(box[0]) < MOST << self.u else None
+        return (found, error, reach(box[1])) if error < 1 << self.guard and 2 * reach(box[0]) < MOST << self.u else None
 
     def enclosed(self, v: int, radius: int, D: int) -> Interval:
         """Of the tree; over 2^w."""
@@ -78,7 +79,7 @@ class Cells:
             far, wider = self.far.values([v for v, off in zip(numerators, away, strict=True) if off], radius, D)
             ends = iter(near), iter(far)
             return [next(ends[off]) for off in away], max(width, wider)
-        u, shift, drop = self.u, self.u - self.fine, GUARD - 1
+        u, shift, drop = self.u, self.u - self.fine, self.guard - 1
         half, blur, known, widest, error = 1 << shift - 1, -(-(radius << u) // D) + 1, dict[int, Interval](), 0, 0
         found = []
         for v in numerators:
