@@ -271,7 +271,7 @@ def _(evidence: AtPoint, finding: Finding, draft: Draft) -> Claim | None:
 
 
 def _failing(surface: Any, k: int) -> list[str]:
-    """The hypotheses that a checker finds failing above layer k, in its order."""
+    """The hypotheses that a checker finds failing above layer k, in its order; UndecidedError where it cannot tell."""
     layers = surface.layers
     above = layers[k:]
 
@@ -280,8 +280,12 @@ def _failing(surface: Any, k: int) -> list[str]:
             return False
         if layer.activation.name != "custom":
             return layer.activation.properties.derivative_nowhere_zero is not True
-        first = surface.first[layer.index]
-        return first is not None and any(s is None or not s.sign() for s in first.ravel())
+        slopes = [] if surface.first[layer.index] is None else surface.first[layer.index].ravel().tolist()
+        if any(s is not None and not s.sign() for s in slopes):
+            return True
+        if any(s is None for s in slopes):
+            raise UndecidedError(f"a slope of layer {layer.index} may not exist at the point")
+        return False
 
     linear = (
         above[-1].kind == "dense"
@@ -291,7 +295,7 @@ def _failing(surface: Any, k: int) -> list[str]:
     tests: dict[str, bool] = {
         "no-pooling-above": any(layer.kind == "maxpool" for layer in above),
         "linear-output": not linear,
-        "slopes-without-zeros": any(slope_zero(layer) for layer in above[:-1]),
+        "slopes-without-zeros": any([slope_zero(layer) for layer in above[:-1]]),
         "pyramid": any(a.width < b.width for a, b in pairwise(above)),
         "dense-above": above[0].kind != "dense",
         "fully-connected": any(layer.kind != "dense" for layer in layers),

@@ -175,7 +175,7 @@ def _checkable(name: str, k: int, found: Setting) -> bool:
         activation, first = layer.activation, found.surface.first[layer.index]
         if activation is None or first is None or activation.properties.derivative_nowhere_zero is True:
             continue
-        if activation.name != "custom" or any(s is None or s.sign() == 0 for s in first.ravel()):
+        if activation.name != "custom" or any(s is not None and s.sign() == 0 for s in first.ravel()):
             return True
     return False
 

@@ -176,6 +176,9 @@ def _ends(ball: Any) -> tuple[Fraction, Fraction]:
 )
 def decide_critical_point(instance: Instance, ask: Ask) -> Finding:
     """Are all partial derivatives by the true parameters exactly 0 at the given weights?"""
+    if not instance.network.parameter_count:
+        reason = "It speaks of partial derivatives by parameters, and the network has none."
+        return Finding("critical-point", UNDECIDED, reason, {"parameters": 0})
     surface = exact_surface(instance)
     if surface is not None:
         return _exact_finding(surface)

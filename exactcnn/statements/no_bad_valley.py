@@ -1,7 +1,7 @@
 """Floor 4: `no-bad-valley`: the loss landscape has no bad valleys (after Nguyen, Mukkamala & Hein, arXiv 1809.10749).
 
 Let the output be dense and linear on layer k: F_L = F_k V + 1 b^T, V its own.  If rank F_k = N for almost every parameter
-below, every connected component of every strict sublevel set {Phi < a} of any convex loss of the outputs comes as close to
+below, every connected component of every strict sublevel set {Phi < a} of any real-valued convex loss of the outputs comes as close to
 the least loss as the outputs can: the component is open, so it holds a point with rank F_k = N; there V alone reaches any
 outputs Z with a loss below a, and along the segment to them the outputs move on a straight line, on which a convex loss
 stays below a (FORMAT.md, Lemma 24).  With skip connections the output reads a concatenation, wider than any layer.
@@ -25,7 +25,7 @@ __all__ = ["decide_no_bad_valley"]
     group="expressivity",
     title="No bad valleys",
     meaning=(
-        "every component of a strict sublevel set of any convex loss comes as close to the least loss as "
+        "every component of a strict sublevel set of any real-valued convex loss comes as close to the least loss as "
         "the outputs can"
     ),
     words=(
@@ -51,7 +51,7 @@ def decide_no_bad_valley(instance: Instance, ask: Ask) -> Finding:
     if part.verdict != PROVED:
         return Finding("no-bad-valley", UNDECIDED, f"Not decided: {part.reason}", summary, layer=k)
     reason = (
-        f"No bad valleys and no bad strict local minima, for any convex loss of the outputs: {part.reason[:-1]}, and "
+        f"No bad valleys and no bad strict local minima, for any real-valued convex loss of the outputs: {part.reason[:-1]}, and "
         f"layer {last.index} reaches every output from there along a path on which the loss stays below its bound."
     )
     return Finding(

@@ -421,3 +421,53 @@ def test_partial_derivatives_above_a_kink():
         checked(case, judgments, [claim("point", "proved", (0, 1, 2), node=2, weights="w", **fields)]).outcome
         == "REJECTED"
     )
+
+
+@pytest.mark.parametrize("relu_first", [False, True])
+def test_a_kink_that_a_parameter_does_not_move(relu_first):
+    """In another branch, whatever its number: only what a parameter moves counts."""
+    branches = [dense(1, "unit", of=[0]), activation("relu"), dense(1, "unit", of=[0])]
+    weights = [weight([[1]], [-1]), weight([[1]], [0])]
+    add = {"kind": "add", "of": [2, 3]}
+    if not relu_first:
+        branches = [dense(1, "unit", of=[0]), dense(1, "unit", of=[0]), activation("relu")]
+        weights, add = weights[::-1], {"kind": "add", "of": [1, 3]}
+    case = instance(network([1], *branches, add), inline([[1]]), rational(*weights), targets([[5]]))
+    smooth = 2 if relu_first else 0  # the first parameter of the branch without a kink
+    for partial in range(4):
+        found = judged("gradient-exact", weights="w", partial=partial)
+        outcome = checked(case, [found], [claim("critical-point", "refuted", weights="w")]).outcome
+        assert outcome == ("VERIFIED" if partial in (smooth, smooth + 1) else "REJECTED"), partial
+
+
+@pytest.mark.parametrize(
+    "tree, says",
+    [
+        (["*", "t", ["+", 1, ["abs", "t"]]], "may have no slope at the point"),  # slope 1 + 2 |t|
+        (["/", "t", ["+", 1, ["abs", "t"]]], "may have no slope at the point"),  # softsign
+        (["+", "t", ["**", "t", 3]], "VERIFIED"),
+    ],
+)
+def test_a_slope_that_may_not_exist_is_no_slope_of_zero(tree, says):
+    """The hypothesis that slopes have no zeros was said to fail where the checker could not find the slope."""
+    sigma = {"kind": "activation", "activation": {"name": "custom", "tree": tree}}
+    net = network([1], dense(1, "unit"), activation("relu"), dense(2, "unit"), sigma, dense(1, "unit"))
+    weights = rational(weight([[1]], [0]), weight([[1, 0]], [0, 0]), weight([[1], [0]], [0]))
+    loss = ["1/8"] if tree[0] == "/" else [2]  # (1/2)^2 / 2, 2^2 / 2
+    case = instance(net, inline([[1]]), weights, targets([[0]]))
+    judgments = [
+        minor(features(2), [0], [0]),
+        minor(lifted(5), [0], [0]),
+        judged("loss-exact", weights="w", value=loss),
+        judged("gradient-exact", weights="w", partial=8),
+    ]
+    for failing in ([], ["slopes-without-zeros"]):
+        fields = {"v": None, "critical": False, "loss": loss, "flat": False, "failing": failing}
+        verdict = checked(
+            case, judgments, [claim("point", "proved", (0, 1, 2, 3), node=2, weights="w", **fields)]
+        )
+        assert verdict.outcome == ("VERIFIED" if says == "VERIFIED" and not failing else "REJECTED"), verdict
+        if says != "VERIFIED":
+            assert says in verdict.reason
+        elif not failing:
+            assert "(custom activations: at this point): none" in verdict.claims[0]

@@ -22,7 +22,7 @@ def instance(net, count=5, seed=0, d=4):
 def test_a_wide_last_hidden_layer(activation):
     finding = decided("no-bad-valley", instance(wide(activation)))
     assert finding.verdict == "proved"
-    assert "any convex loss" in finding.reason
+    assert "any real-valued convex loss" in finding.reason
 
 
 def test_pooling_below_and_skips_to_the_output():

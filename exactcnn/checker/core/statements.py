@@ -222,8 +222,8 @@ def valley(row: Row) -> str:
     node, N, _ = row.node()
     row.output(node)
     row.need(row.low(("F", node.number), ALMOST) == N and row.verdict == "proved", "needs full rank for almost every parameter")
-    return row.say(f"on these {N} samples every connected component of every strict sublevel set of any convex loss of the outputs "
-                   "comes as close to the infimum of the loss as any point does")
+    return row.say(f"on these {N} samples every connected component of every strict sublevel set of any real-valued convex loss "
+                   "of the outputs comes as close to the infimum of the loss as any point does")
 
 
 def interpolation(row: Row) -> str:

@@ -39,7 +39,7 @@ def gradient_exact(context: Context, given: Fields, raw: Fields, path: str) -> F
     """Every partial derivative by a true parameter vanishes, or one is shown that does not."""
     surface, name, partial = exact_surface(context, given["weights"], path), given["weights"], given["partial"]
     affine, starts = context.instance.network.affine, context.instance.network.starts
-    require(starts[0] > (partial or 0), path + ".partial", "there is none of this number")
+    require(starts[0] > (partial or 0), path + ".partial", "there is no parameter of this number")
     start, still = 0, None  # still: the nodes whose gradient by U is 0, of a whole gradient
     try:
         gradient = flat(surface.gradient())
@@ -50,7 +50,7 @@ def gradient_exact(context: Context, given: Fields, raw: Fields, path: str) -> F
         place = next(n.number for n in reversed(affine) if starts[n.number] <= partial)
         start, gradient = starts[place], flat(surface.gradient(place))
     more = {"verdict": "refuted" if partial is not None else "proved", "still": still,
-            "flat": {n.number for n in surface.nodes if n.activation and not all(map(all, surface.marks[n.number]))}}
+            "flat": {n.number: surface.flat(n) for n in surface.nodes if n.activation}}
     if partial is None:
         wrong = next((j for j, value in enumerate(gradient) if value), None)
         require(wrong is None, path, f"the partial derivative by parameter {wrong} is not 0")

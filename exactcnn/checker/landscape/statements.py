@@ -95,17 +95,21 @@ def point(row: Row) -> str:
     found = {"critical": slopes[0].more["verdict"] == "proved", "loss": values[0].more["value"], "flat": flat, "failing": failing}
     for key, value in found.items():
         row.need(claim[key] == value, f"{key}: claims {show(claim[key])}, but it is {show(value)}")
+    custom = any(sigma is not None and sigma.name == "custom" for _, sigma in above)
+    seen = " (custom activations: at this point)" if custom else ""
     how = "" if flat is None else f", the gradient by U of node {above[0][0].number} is {'0' if flat else 'not 0'}"
     return row.say(f"the weights {where} are a point {inside}; it is {'' if found['critical'] else 'not '}critical, its loss is "
-                   f"{in_ln2(found['loss'])}{how}; hypotheses of Theorems 4.4 and 4.5 and Corollary 4.6 that fail, as written: "
-                   f"{', '.join(failing) or 'none'}")
+                   f"{in_ln2(found['loss'])}{how}; hypotheses of Theorems 4.4 and 4.5 and Corollary 4.6 that fail, as written"
+                   f"{seen}: {', '.join(failing) or 'none'}")
 
 
-def fails(name: str, row: Row, above: list[tuple[Node, Activation | None]], flat: set[int]) -> bool:
-    """A hypothesis on the layers above that fails; of a custom activation only slopes 0 at the point are known (`flat`)."""
+def fails(name: str, row: Row, above: list[tuple[Node, Activation | None]], flat: dict[int, bool | None]) -> bool:
+    """A hypothesis on the layers above that fails; of a custom activation only slopes at the point are known (`flat`)."""
     if name == "slopes-without-zeros":
-        return any(sigma is not None and (node.number + 1 in flat if sigma.name == "custom" else not sigma.has("steep"))
-                   for node, sigma in above[:-1])
+        zeros = [flat[node.number + 1] if sigma.name == "custom" else not sigma.has("steep")
+                 for node, sigma in above[:-1] if sigma is not None]
+        row.need(True in zeros or None not in zeros, "slopes-without-zeros: a custom activation may have no slope at the point")
+        return True in zeros
     if name == "linear-output":
         return above[-1][0].kind != "dense" or (above[-1][1] or IDENTITY).name != "identity"
     if name == "fully-connected":

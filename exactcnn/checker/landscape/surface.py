@@ -98,6 +98,11 @@ class Surface:
             return len(mark) == 1 or all(self.still(node.of[0], i, each) for each in mark)
         return mark is not None
 
+    def flat(self, node: Node) -> bool | None:
+        """Is some slope of an activation 0 here?  None where some may not exist, and no other is 0."""
+        marks = [mark for row in self.marks[node.number] for mark in row]
+        return any(mark == self.numbers.zero for mark in marks) or (None if None in marks else False)
+
     def loss(self) -> Any:
         total, numbers = self.numbers.zero, self.numbers
         for row in self.residual:
@@ -106,13 +111,16 @@ class Surface:
         return numbers.mul(numbers.rational(Fraction(1, 2)), total)
 
     def gradient(self, last: int = 0) -> list[tuple[Any, Any]]:
-        """(dW, db) for each affine node from `last` up (none below); a kink there that the loss feels is a rejection."""
+        """(dW, db) for each affine node from `last` up (none below), by way of what `last` moves; a kink there that the loss
+        feels is a rejection."""
         numbers, zero = self.numbers, self.numbers.zero
         D: dict[int, Any] = {n: [[zero] * len(row) for row in rows] for n, rows in self.F.items()}
         D[len(self.nodes)] = self.residual
         self.deltas = D
-        found = {}
-        for node in reversed(self.nodes[max(last - 1, 0) :]):
+        moved, found = {last}, {}
+        for node in self.nodes:
+            moved |= {node.number} if last == 0 or moved & set(node.of) else set()
+        for node in [node for node in reversed(self.nodes) if node.number in moved]:
             below = D[node.of[0]]
             if node.affine:
                 found[node.number] = self.affine_back(node, D[node.number], below)
@@ -132,7 +140,7 @@ class Surface:
                         for s, u, c in mixture[h][0]:
                             back = D[node.of[s]][i]
                             back[u] = numbers.add(back[u], numbers.mul(numbers.rational(c), d))
-        return [found[node.number] for node in self.network.affine if node.number >= last]
+        return [found[last]] if last else [found[node.number] for node in self.network.affine]
 
     def affine_back(self, node: Node, delta: Any, below: Any) -> tuple[Any, Any]:
         numbers, (W, _), x = self.numbers, self.entries[node.number], self.F[node.of[0]]
