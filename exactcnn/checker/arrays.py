@@ -1,5 +1,5 @@
 """NumPy's part, optional: columns of large minors mod p, and their products with solutions (`core.matrices.Block`); the
-polynomials of `core.cells` at many points.
+comparisons of `core.order`; the polynomials of `core.cells` at many points.
 
 Integers are below 2^63.  In products, floats are integers below 2^53 like every partial sum of theirs, hence exact in
 whatever order they are added up.  Polynomials are rounded, within the bounds that `Table` proves.
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from .core.cells import FINE, NEAR, Cells
+from .core.network import Node
 from .core.numbers import Packing
 
 LARGE = 10**6  # entries of a minor from which NumPy is worth loading
@@ -49,6 +50,27 @@ def block(packing: Packing, columns: list[int], p: int, period: int, images: Cal
     met, table = np.flatnonzero(np.bincount(keys.ravel(), minlength=period)), np.zeros(period)
     table[met] = images(met.tolist())
     return Block(np, table[keys])
+
+
+def singles_out(node: Node, rows: list[Any], filters: list[list[int]], owned: list[tuple[int, list[tuple[int, int]]]],
+                bound: int) -> bool | None:
+    """The comparisons of `core.order`: for each slot the pairs (place j, filter) such that z_i < z_j for all rows i before j;
+    `bound` is one of all |z|.  None where plain Python must do them."""
+    work = len(rows) * sum(len(pairs) for _, pairs in owned)
+    if work * node.length < 10 * LARGE or bound >= EXACT or (np := load()) is None:
+        return None
+    flat = np.frombuffer(b"".join(rows), dtype=np.uint8) if isinstance(rows[0], bytes) else np.array(rows)
+    columns = flat.reshape(len(rows), -1).T.copy()
+    for slot, pairs in owned:
+        taps = [r for r, u in enumerate(node.patches[slot]) if u >= 0]
+        patch = columns[[node.patches[slot][r] for r in taps]].astype(np.float64)
+        for start in range(0, len(pairs), 32):  # a few lines of z at a time
+            block = pairs[start : start + 32]
+            weights = np.array([[filters[t][r] for r in taps] for _, t in block], dtype=np.float64)
+            for z, (j, _) in zip(weights @ patch, block, strict=True):
+                if not z[:j].max(initial=-np.inf) < z[j]:
+                    return False
+    return True
 
 
 class Table:

@@ -339,7 +339,7 @@ def test_a_critical_point_of_s():
     good = at_point(critical=True, loss=[1], flat=True, failing=["slopes-without-zeros"])
     sentence = verified(case, facts, good).claims[0]
     assert "it is critical, its loss is 1, the gradient by U of node 3 is 0" in sentence
-    assert "that fail, as written: slopes-without-zeros" in sentence
+    assert "that fail, as written (custom activations: at this point): slopes-without-zeros" in sentence
     for failing in ([], ["pyramid"], ["slopes-without-zeros", "pyramid"]):
         rejected(case, facts, good | {"failing": failing}, "failing")
     rejected(case, facts, good | {"flat": False}, "flat")

@@ -55,7 +55,8 @@ class Context:
     error_bits: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.helper, self.assumptions = self.instance.helper, self.instance.assumptions
+        self.helper: Any = self.instance.helper
+        self.assumptions: set[str] = self.instance.assumptions
 
 
 def indices(values: list[int], below: int, path: str) -> None:

@@ -53,9 +53,12 @@ def order(context: Context, given: Fields, raw: Fields, path: str) -> Fact:
     for place, unit in enumerate(units):
         slot, t = node.slot(unit)
         owned.setdefault(slot, []).append((place, t))
-    for slot, pairs in owned.items():
-        held = singled_out(node, rows, filters, slot, [pair for pair in pairs if pair[0] >= m], bound)
-        require(held, path, "a unit does not single out its sample")
+    later = [(slot, [pair for pair in pairs if pair[0] >= m]) for slot, pairs in owned.items()]
+    held = context.helper.singles_out(node, rows, filters, later, bound) if context.helper else None
+    context.assumptions |= set() if held is None else {context.helper.NUMPY}
+    if held is None:
+        held = all(singled_out(node, rows, filters, slot, pairs, bound) for slot, pairs in later)
+    require(held, path, "a unit does not single out its sample")
     core: list[list[int]] = [[] for _ in range(m)]
     for j in range(m):
         slot, t = node.slot(units[j])

@@ -39,7 +39,8 @@ def gradient_exact(context: Context, given: Fields, raw: Fields, path: str) -> F
     """Every partial derivative by a true parameter vanishes, or one is shown that does not."""
     surface, name, partial = exact_surface(context, given["weights"], path), given["weights"], given["partial"]
     affine, starts = context.instance.network.affine, context.instance.network.starts
-    require(starts[0] > (partial or 0), path + ".partial", "there is no parameter of this number")
+    require(bool(starts[0]), path, "the network has no parameters, hence none that is critical")
+    require(starts[0] > (partial or 0), path + ".partial", "there is none of this number")
     start, still = 0, None  # still: the nodes whose gradient by U is 0, of a whole gradient
     try:
         gradient = flat(surface.gradient())
