@@ -97,7 +97,7 @@ class Table:
         (coefficients, off, slope), n = cell, self.count
         a = [*coefficients[::-1], 0, 0]
         Z = sum(abs(x) >> (FINE + 1) * k for k, x in enumerate(a[2:])) + len(a)
-        if abs(a[1]) >= 8 << u or 2**8 << u <= Z:
+        if abs(a[1]) >= 8 << u or 2**8 << u <= Z or slope >> u + 50:
             return
         if n == len(self.floats):
             self.floats, self.whole = (self.np.concatenate([x, 0 * x]) for x in (self.floats, self.whole))
@@ -118,7 +118,7 @@ def values(cells: Cells, packing: Packing, x: int, most: int, radius: int, D: in
     if most < 2**62 and D in [1 << k for k in range(1, 63)]:  # the last eight bytes of a field are v mod 2^64
         k, raw = D.bit_length() - 1, np.frombuffer(packing.raw(x), dtype=np.uint8).reshape(-1, packing.size)
         numerators = raw[:, :8].copy().view("<i8")[:, 0]
-        floor, fraction = numerators >> k, numerators.view(np.uint64) << np.uint64(64 - k)
+        floor, fraction = numerators >> k, numerators.view("<u8") << np.uint64(64 - k)
     else:
         numerators = packing.unpack(x)
         if max(map(abs, numerators)) >= D << 62:

@@ -51,7 +51,7 @@ def transposed_twice():
         chain.add("Transpose", perm=[0, 3, 1, 2])
         .add("MaxPool", kernel_shape=[2, 2])
         .add("Flatten")
-        .add("MatMul", f32(3, 2))
+        .add("MatMul", f32(6, 2))
     )
 
 
