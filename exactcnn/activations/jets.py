@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from exactcnn.errors import UndecidedError
 
@@ -49,10 +49,12 @@ class Functions(Protocol):
 
 
 class Unknown:
-    """A domain's functions that it does not know: each raises UndecidedError; to be overridden."""
+    """A domain's functions that it does not know: each raises UndecidedError; to be overridden.  ``title``: its numbers."""
+
+    title: ClassVar[str] = "these numbers"
 
     def _unknown(self, *_: Any) -> Any:
-        raise UndecidedError(f"{type(self).__name__} has no values of this function")
+        raise UndecidedError(f"{self.title} do not know its values and derivatives")
 
     logistic = normal = bell = exp = softplus = arctan = pieces = _unknown
 

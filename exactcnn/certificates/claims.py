@@ -10,6 +10,7 @@ from functools import singledispatch
 from typing import Any
 
 from exactcnn.certificates.judgments import Draft
+from exactcnn.certificates.lifted import generic_part, lifted_part
 from exactcnn.certificates.regular import regular_part, seeded_witness
 from exactcnn.features.balls import VerifiedMinor
 from exactcnn.features.dead_layer import DeadLayer
@@ -83,7 +84,7 @@ def _(evidence: RankEvidenceOfLayer, finding: Finding, draft: Draft) -> Claim | 
 
 @encode.register
 def _(evidence: LiftedRank, finding: Finding, draft: Draft) -> Claim | None:
-    by = draft.lifted(evidence)
+    by = lifted_part(draft, evidence)
     node = draft.instance.network.affine_node_of(evidence.layer)
     return {
         "statement": "lifted-rank", "verdict": evidence.verdict, "node": node,
@@ -93,7 +94,7 @@ def _(evidence: LiftedRank, finding: Finding, draft: Draft) -> Claim | None:
 
 @encode.register
 def _(evidence: GenericRank, finding: Finding, draft: Draft) -> Claim | None:
-    by = draft.generic(evidence)
+    by = generic_part(draft, evidence)
     node = draft.instance.network.affine_node_of(evidence.layer)
     return {
         "statement": finding.statement, "verdict": evidence.verdict, "node": node, "lower": evidence.lower,
@@ -189,9 +190,9 @@ def parts_of(parts: tuple[Finding, ...], draft: Draft, weights: Weights | None) 
         if isinstance(evidence, RankEvidenceOfLayer):
             found = _bounds_of_features(evidence, draft, weights)
         elif isinstance(evidence, LiftedRank):
-            found = draft.lifted(evidence, weights)
+            found = lifted_part(draft, evidence, weights)
         elif isinstance(evidence, GenericRank):
-            found = draft.generic(evidence)
+            found = generic_part(draft, evidence)
         elif isinstance(evidence, AlmostEverywhere):
             single = _almost_everywhere(evidence, draft)
             found = None if single is None else [single]

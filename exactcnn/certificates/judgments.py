@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,24 +29,18 @@ from exactcnn.certificates.solutions import (
 from exactcnn.errors import UndecidedError
 from exactcnn.features.balls import VerifiedMinor, feature_balls
 from exactcnn.features.bounds import CountingBound
-from exactcnn.features.generic_bounds import Cover, Determinantal, GenericBound
-from exactcnn.features.generic_rank import GenericRank
 from exactcnn.features.instance import Instance
-from exactcnn.features.lifted import FILTER_BITS, lifted_residues, seeded_filters
-from exactcnn.features.lifted_rank import LiftedRank
 from exactcnn.features.matrix import FeatureMatrix
 from exactcnn.features.minors import FeatureMinor
 from exactcnn.features.triangular import TriangularWitness
-from exactcnn.linalg.evidence import Kernel, Minor
-from exactcnn.linalg.polynomials import Polynomial, PolynomialKernel
+from exactcnn.linalg.evidence import Kernel
 from exactcnn.network.weights import LayerWeights, Weights
 
-__all__ = ["Draft", "Judgment"]
+__all__ = ["Draft", "Judgment", "kernel_vectors"]
 
 Judgment = dict[str, Any]
 # The residues of a minor (an array), or its decomposition (a StreamedLU) where one was kept.
 Residues = Callable[[], Any]
-LN2_ROOT = 3  # where ln 2 goes in lifted matrices that contain it
 
 _COUNTS = {
     "width": "width",
@@ -167,9 +160,9 @@ class Draft:
             image, _ = FeatureMatrix(instance, k).residues(minor.prime, root)
             return np.ascontiguousarray(image[np.ix_(minor.rows, minor.columns)])
 
-        return self._minor(judgment, residues)
+        return self.minor(judgment, residues)
 
-    def _minor(self, judgment: Judgment, residues: Residues) -> int:
+    def minor(self, judgment: Judgment, residues: Residues) -> int:
         holder = judgment["core"] if judgment["kind"] == "order" else judgment
         order = len(judgment["thresholds"] if judgment["kind"] == "order" else judgment["rows"])
         if order <= LARGEST_DIRECT_MINOR:
@@ -216,7 +209,12 @@ class Draft:
                 "kind": "count", "node": self.instance.network.node_of(k), "rule": _COUNTS[rule.kind], "positions": positions
             })  # fmt: skip
         return self.add(
-            {"kind": "kernel", "of": self.features(k, weights), "side": rule.side, "vectors": _vectors(rule)}
+            {
+                "kind": "kernel",
+                "of": self.features(k, weights),
+                "side": rule.side,
+                "vectors": kernel_vectors(rule),
+            }
         )
 
     def order(self, witness: TriangularWitness) -> int:
@@ -229,68 +227,7 @@ class Draft:
             "core": {"prime": witness.prime, "solutions": None} if m else None,
         }  # fmt: skip
         values = self.instance.need_samples().x.numerators
-        return self._minor(judgment, lambda: residues_mod(witness.core_matrix(layer, values), witness.prime))
-
-    # ------------------------------------------------------------------ lifted matrices
-
-    def lifted(self, evidence: LiftedRank, weights: Weights | None = None) -> list[int]:
-        """The bounds of U_k at given weights."""
-        network, k, found = self.instance.network, evidence.layer, list[int]()
-        chosen = self.instance.need_weights() if weights is None else weights
-        entry = chosen.layers[k - 1]
-        assert entry is not None
-        name = self.name_of(weights, k)
-        of = {"matrix": "lifted", "node": network.affine_node_of(k), "weights": name}
-        minor = evidence.minor
-        mixed = entry.W_ln2 is not None
-        if minor is not None and minor.rank:
-            W = residues_mod(entry.W.numerators, minor.prime)
-            if mixed or _written_in_ln2(self, name):
-                W = W * pow(entry.W.denominator, -1, minor.prime) % minor.prime
-            if entry.W_ln2 is not None:
-                other = residues_mod(entry.W_ln2.numerators, minor.prime)
-                W = (W + LN2_ROOT * other * pow(entry.W_ln2.denominator, -1, minor.prime)) % minor.prime
-            judgment = _lifted_minor(minor, of, LN2_ROOT if mixed else None)
-            found.append(
-                self._minor(
-                    judgment, partial(_lifted_residues, self.instance, k, minor, lambda used: W[:, :used])
-                )
-            )
-        if evidence.kernel is not None:
-            found.append(
-                self.add(
-                    {
-                        "kind": "kernel",
-                        "of": of,
-                        "side": evidence.kernel.side,
-                        "vectors": _vectors(evidence.kernel),
-                    }
-                )
-            )
-        return found
-
-    def generic(self, evidence: GenericRank) -> list[int]:
-        """The bounds of U_k for almost all, or for all, filters."""
-        network, k, found = self.instance.network, evidence.layer, list[int]()
-        node = network.affine_node_of(k)
-        if evidence.minor is not None and evidence.minor.minor.rank:
-            minor, seed = evidence.minor.minor, evidence.minor.seed
-            name = "identity" if seed is None else f"filters-{seed}"
-            self.weights[name] = (
-                {"kind": "identity"} if seed is None else {"kind": "seed", "seed": seed, "bits": FILTER_BITS}
-            )
-            judgment = _lifted_minor(minor, {"matrix": "lifted", "node": node, "weights": name}, None)
-            if seed is None:  # a permutation matrix: elimination is trivial at any size
-                found.append(self.add(judgment))
-            else:
-                layer = network.layer(k)
-                filters = lambda used: seeded_filters(layer, seed, minor.prime, used)  # noqa: E731
-                found.append(
-                    self._minor(judgment, partial(_lifted_residues, self.instance, k, minor, filters))
-                )
-        if evidence.bound is not None:
-            found.append(self.add(_generic_rule(evidence.bound, node)))
-        return found
+        return self.minor(judgment, lambda: residues_mod(witness.core_matrix(layer, values), witness.prime))
 
 
 def _same(a: Weights, b: Weights) -> bool:
@@ -304,11 +241,6 @@ def _same(a: Weights, b: Weights) -> bool:
 def _listed(entry: LayerWeights) -> list[Any]:
     arrays = (entry.W, entry.b, entry.W_ln2, entry.b_ln2)
     return [None if array is None else (array.denominator, array.numerators.tolist()) for array in arrays]
-
-
-def _written_in_ln2(draft: Draft, name: str) -> bool:
-    weights, upto = draft._upto[name]
-    return any(entry is not None and not entry.rational for entry in weights.layers[:upto])
 
 
 def _solutions(
@@ -333,46 +265,8 @@ def _solutions(
     return real_solutions(record, judgment, np.array(middle, dtype=object), places, SOLUTION_BITS)
 
 
-def _vectors(kernel: Kernel) -> list[dict[str, Any]]:
+def kernel_vectors(kernel: Kernel) -> list[dict[str, Any]]:
     return [
         {"pivot": vector.pivot, "entries": [[index, json_integer(value)] for index, value in vector.entries]}
         for vector in kernel.vectors
     ]
-
-
-def _lifted_minor(minor: Minor, of: dict[str, Any], root: int | None) -> Judgment:
-    return {
-        "kind": "minor-mod-p", "of": of, "rows": list(minor.rows), "columns": list(minor.columns), "prime": minor.prime,
-        "root": root, "divisor": 1, "solutions": None,
-    }  # fmt: skip
-
-
-def _lifted_residues(
-    instance: Instance, k: int, minor: Minor, filters: Callable[[int], np.ndarray]
-) -> np.ndarray:
-    """The minor of U_k; ``filters(n)`` gives the residues of the first n filters."""
-    layer = instance.network.layer(k)
-    used = max(column % layer.filters for column in minor.columns) + 1
-    U, columns = lifted_residues(layer, filters(used))
-    place = {int(column): j for j, column in enumerate(columns)}
-    return np.ascontiguousarray(U[np.ix_(minor.rows, [place[column] for column in minor.columns])])
-
-
-def _polynomial(polynomial: Polynomial) -> list[Any]:
-    return [
-        [json_integer(coefficient), [[variable, exponent] for variable, exponent in monomial]]
-        for monomial, coefficient in sorted(polynomial.items())
-    ]
-
-
-def _generic_rule(bound: GenericBound, node: int) -> Judgment:
-    if isinstance(bound, Determinantal):
-        return {"kind": "determinantal", "node": node}
-    if isinstance(bound, Cover):
-        return {"kind": "cover", "node": node, "rows": list(bound.rows), "columns": list(bound.columns)}
-    assert isinstance(bound, PolynomialKernel)
-    vectors = [
-        {"pivot": vector.pivot, "entries": [[index, _polynomial(p)] for index, p in vector.entries]}
-        for vector in bound.vectors
-    ]
-    return {"kind": "polynomial-kernel", "node": node, "side": bound.side, "vectors": vectors}

@@ -6,7 +6,8 @@ from . import arrays
 from .core import bounds, hypotheses, order, outcome, regular, statements
 from .core.grammar import HEX, INDEX, Fields, array, choice, digest, integer, maybe, named, parse_json, record, tagged
 from .core.matrices import ALMOST, EVERY, SOMEWHERE, Context, Fact
-from .core.network import MATRIX, NETWORK, WEIGHTS, Instance, Network, check_targets, check_weights
+from .core.instance import MATRIX, WEIGHTS, Instance, check_targets, check_weights
+from .core.network import NETWORK, Network
 from .core.outcome import Malformed, Rejected, TooMuch, Verdict, require, show
 from .files import DATA, load_data
 from .landscape import judgments as landscape_judgments

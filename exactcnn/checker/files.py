@@ -13,7 +13,8 @@ from typing import Any
 
 from .core.grammar import (DENOMINATOR, HEX, LONG, MAX_FILE, MAX_UNITS, Fields, array, choice, integer, matching, pair,
                            positive, tagged)
-from .core.network import Data, Network
+from .core.instance import Data
+from .core.network import Network
 from .core.outcome import Malformed, Rejected, TooMuch, show
 
 MAX_ARRAY = 2**28  # bytes of a data file after decompression

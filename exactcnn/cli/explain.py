@@ -83,8 +83,13 @@ def _text(each: Statement) -> str:
     }
     for heading, text in parts.items():
         if text:
-            lines.append(textwrap.fill(text, 100, initial_indent=f"  {heading:<13}", subsequent_indent=" " * 15,
-                                       break_on_hyphens=False))  # fmt: skip
+            plain = text.replace("*refuted*", "refuted")
+            lead, indent = f"  {heading:<13}", " " * 15
+            lines.append(
+                textwrap.fill(
+                    plain, 100, initial_indent=lead, subsequent_indent=indent, break_on_hyphens=False
+                )
+            )
     return "\n".join(lines)
 
 

@@ -108,6 +108,8 @@ def _box_of(value: Fraction) -> Boxes:
 class FloatDomain(Unknown):
     """float64 without any claim."""
 
+    title = "searches in floats"
+
     def number(self, rational: Fraction, ln2: Fraction = Fraction(0)) -> Floats:
         return Floats(np.float64(float(rational) + float(ln2) * _LN2[0]))
 
@@ -151,6 +153,8 @@ class FloatDomain(Unknown):
 @dataclass(frozen=True)
 class BoxDomain(Unknown):
     """Intervals; of the functions of ``activations.jets`` logistic and bell, with proved float64 bounds."""
+
+    title = "enumerations by boxes"
 
     def number(self, rational: Fraction, ln2: Fraction = Fraction(0)) -> Boxes:
         exact = _box_of(rational)

@@ -117,6 +117,8 @@ def ln_two(*coefficients: Fraction | int) -> LnTwo:
 class ExactDomain(Unknown):
     """Q[ln 2]."""
 
+    title = "exact numbers"
+
     def number(self, rational: Fraction, ln2: Fraction = Fraction(0)) -> LnTwo:
         return ln_two(rational, ln2)
 
@@ -158,6 +160,8 @@ class ExactDomain(Unknown):
 @dataclass(frozen=True)
 class BallDomain(Unknown):
     """flint.arb at the current precision; a ball around a kink has no derivatives."""
+
+    title = "balls"
 
     def number(self, rational: Fraction, ln2: Fraction = Fraction(0)) -> Any:
         from flint import arb, fmpq
@@ -209,6 +213,8 @@ class BallDomain(Unknown):
 @dataclass(frozen=True)
 class ComplexBallDomain(Unknown):
     """flint.acb balls, for activations that are analytic near the real line; UndecidedError elsewhere."""
+
+    title = "complex balls"
 
     def number(self, rational: Fraction, ln2: Fraction = Fraction(0)) -> Any:
         from flint import acb

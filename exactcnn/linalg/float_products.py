@@ -35,7 +35,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -43,8 +42,20 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "SLACK", "TINY", "Factor", "absolute_square", "factor", "gamma", "gram", "inverse", "norm", "product",
-    "row_image", "workers",
+    "SLACK",
+    "TINY",
+    "Factor",
+    "Spread",
+    "absolute_square",
+    "factor",
+    "gamma",
+    "gram",
+    "in_turn",
+    "inverse",
+    "norm",
+    "product",
+    "row_image",
+    "workers",
 ]  # fmt: skip
 
 _U = 2.0**-53
@@ -53,12 +64,20 @@ SLACK = 1.0 + 2.0**-40
 _LARGEST = 2.0**200
 _BLOCK = 256
 _PIECE = 128
-_pool: ContextVar[ThreadPoolExecutor | None] = ContextVar("_pool", default=None)
+
+
+Spread = Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
+
+
+def in_turn(work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+    """[work(item), ..]; what overflows is found by the bounds, not by a warning."""
+    with np.errstate(all="ignore"):
+        return [work(item) for item in items]
 
 
 @contextmanager
-def workers() -> Iterator[None]:
-    """Inside, blocks are shared among as many threads as BLAS had, and BLAS keeps one.
+def workers() -> Iterator[Spread]:
+    """Like ``in_turn``, but items are shared among as many threads as BLAS had, and BLAS keeps one.
 
     Tiles of 256 are too small for the library's own threads, which wait for each other at every one.
     """
@@ -66,26 +85,11 @@ def workers() -> Iterator[None]:
 
     count = max((int(e["num_threads"]) for e in threadpool_info() if e["user_api"] == "blas"), default=1)
     count = min(count, os.cpu_count() or 1)
-    if count == 1 or _pool.get() is not None:
-        yield
+    if count == 1:
+        yield in_turn
         return
     with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(count) as pool:
-        token = _pool.set(pool)
-        try:
-            yield
-        finally:
-            _pool.reset(token)
-
-
-def _spread(work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
-    """[work(item), ..], by the threads of ``workers``; what overflows is found by the bounds, not by a warning."""
-
-    def quiet(item: Any) -> Any:
-        with np.errstate(all="ignore"):
-            return work(item)
-
-    pool = _pool.get()
-    return list(map(quiet, items) if pool is None else pool.map(quiet, items))
+        yield lambda work, items: list(pool.map(lambda item: in_turn(work, [item])[0], items))
 
 
 def gamma(k: int) -> float:
@@ -112,11 +116,11 @@ def norm(M: np.ndarray) -> float:
         return float(np.sqrt(total)) * (1.0 + (M.size + 16) * 2.0**-52) + TINY
 
 
-def absolute_square(A: np.ndarray) -> float:
+def absolute_square(A: np.ndarray, spread: Spread = in_turn) -> float:
     """An upper bound of || |A||A|^T ||_2, A (N, n)."""
     slabs = _starts(A.shape[0], max(1, 2**17 // A.shape[1]))
-    columns = sum(_spread(lambda rows: np.abs(A[rows]).sum(axis=0), slabs), np.zeros(A.shape[1]))
-    rows = float(max(_spread(lambda rows: (np.abs(A[rows]) @ columns).max(), slabs)))
+    columns = sum(spread(lambda rows: np.abs(A[rows]).sum(axis=0), slabs), np.zeros(A.shape[1]))
+    rows = float(max(spread(lambda rows: (np.abs(A[rows]) @ columns).max(), slabs)))
     size = norm(A)
     bound = rows * (1.0 + 2.0**-52 * (sum(A.shape) + 32)) * SLACK + TINY
     return min(bound, size * size * SLACK) if np.isfinite(bound) else float("inf")
@@ -131,7 +135,7 @@ def _sum(terms: Iterable[np.ndarray]) -> np.ndarray:
     return total
 
 
-def gram(M: np.ndarray) -> tuple[np.ndarray, float]:
+def gram(M: np.ndarray, spread: Spread = in_turn) -> tuple[np.ndarray, float]:
     """(B, error): B (N, N) exactly symmetric, ||B - M M^T||_2 <= error; M (N, n).
 
     >>> B, error = gram(np.array([[3.0, 4.0, 0.0], [0.0, 1.0, 2.0]]))
@@ -150,11 +154,11 @@ def gram(M: np.ndarray) -> tuple[np.ndarray, float]:
         B[rows, columns] = total
         B[columns, rows] = total.T
 
-    _spread(tile, [(rows, columns) for rows in _starts(N, _BLOCK) for columns in _starts(rows.stop, _BLOCK)])
-    return B, (gamma(_roundings(n)) * absolute_square(M) + TINY) * SLACK
+    spread(tile, [(rows, columns) for rows in _starts(N, _BLOCK) for columns in _starts(rows.stop, _BLOCK)])
+    return B, (gamma(_roundings(n)) * absolute_square(M, spread) + TINY) * SLACK
 
 
-def product(X: np.ndarray, M: np.ndarray) -> tuple[np.ndarray, float]:
+def product(X: np.ndarray, M: np.ndarray, spread: Spread = in_turn) -> tuple[np.ndarray, float]:
     """(K, error): K ~ X M for lower triangular X (N, N) and M (N, n), ||K - X M|| <= error.
 
     || |X||M| || <= ||X|| ||M||.
@@ -166,9 +170,7 @@ def product(X: np.ndarray, M: np.ndarray) -> tuple[np.ndarray, float]:
         rows, columns = place
         K[rows, columns] = _sum(X[rows, piece] @ M[piece, columns] for piece in _starts(rows.stop, _PIECE))
 
-    _spread(
-        tile, [(rows, columns) for rows in _starts(N, _BLOCK)[::-1] for columns in _starts(n, 2 * _BLOCK)]
-    )
+    spread(tile, [(rows, columns) for rows in _starts(N, _BLOCK)[::-1] for columns in _starts(n, 2 * _BLOCK)])
     return K, (gamma(_roundings(N)) * norm(X) * norm(M) + TINY) * SLACK
 
 
@@ -189,7 +191,7 @@ class Factor:
     error: float
 
 
-def factor(B: np.ndarray, shift: float, sign: int = 1) -> Factor | None:
+def factor(B: np.ndarray, shift: float, sign: int = 1, spread: Spread = in_turn) -> Factor | None:
     """A Cholesky factor of A = sign * B + shift I for symmetric B (N, N), None if A looks indefinite.
 
     >>> found = factor(np.array([[4.0, 2.0], [2.0, 5.0]]), 0.0)
@@ -205,22 +207,22 @@ def factor(B: np.ndarray, shift: float, sign: int = 1) -> Factor | None:
     for J in columns:
         height = max(_PIECE, min(2 * _BLOCK, -(-(N - J.stop) // 4)))
         below = [slice(e.start + J.stop, e.stop + J.stop) for e in _starts(N - J.stop, height)]
-        panels = _spread(partial(_panel, B, L, J, shift, sign), [J, *below])
+        panels = spread(partial(_panel, B, L, J, shift, sign), [J, *below])
         size_A += 2.0 * sum(size * size for _, size in panels)
         try:
             with np.errstate(all="ignore"):
                 corner = np.linalg.cholesky(panels[0][0])
-                solve = inverse(corner).T
+                solve = inverse(corner, spread).T
         except np.linalg.LinAlgError:
             return None
         L[J, J] = corner
         parts = [(rows, P) for rows, (P, _) in zip([J, *below], panels, strict=True)]
-        size_E += 2.0 * sum(size * size for size in _spread(partial(_finished, L, J, corner, solve), parts))
+        size_E += 2.0 * sum(size * size for size in spread(partial(_finished, L, J, corner, solve), parts))
     with np.errstate(all="ignore"):
         size_L = norm(L)
         # size_A is of A with the shift rounded once, hence SLACK; diagonal blocks count twice, which is more.
         error = float(np.sqrt(size_E)) * SLACK + gamma(len(columns) + 2) * float(np.sqrt(size_A)) * SLACK
-        error = (error + gamma(_roundings(N)) * absolute_square(L) + TINY) * SLACK
+        error = (error + gamma(_roundings(N)) * absolute_square(L, spread) + TINY) * SLACK
     if not np.isfinite(error) or size_L > _LARGEST:
         return None
     return Factor(L, error)
@@ -252,15 +254,15 @@ def _finished(
     return norm(P)
 
 
-def inverse(L: np.ndarray) -> np.ndarray:
+def inverse(L: np.ndarray, spread: Spread = in_turn) -> np.ndarray:
     """About L^-1, exactly lower triangular; nothing is claimed.  LinAlgError if it breaks down."""
     N = L.shape[0]
     if N <= 32:
         return np.tril(np.linalg.inv(L))
     half = (N // 2 + 31) // 32 * 32
     X = np.zeros((N, N))
-    X[:half, :half] = inverse(L[:half, :half])
-    X[half:, half:] = inverse(L[half:, half:])
+    X[:half, :half] = inverse(L[:half, :half], spread)
+    X[half:, half:] = inverse(L[half:, half:], spread)
     T = np.empty((N - half, half))
 
     def right(c: slice) -> None:
@@ -270,6 +272,6 @@ def inverse(L: np.ndarray) -> np.ndarray:
         rows = slice(half + r.start, half + r.stop)
         X[rows, :half] = -(X[rows, half : rows.stop] @ T[: r.stop])
 
-    _spread(right, _starts(half, _BLOCK))
-    _spread(left, _starts(N - half, _BLOCK))
+    spread(right, _starts(half, _BLOCK))
+    spread(left, _starts(N - half, _BLOCK))
     return X

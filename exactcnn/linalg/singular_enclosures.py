@@ -44,8 +44,10 @@ from exactcnn.linalg.float_products import (
     SLACK,
     TINY,
     Factor,
+    Spread,
     factor,
     gram,
+    in_turn,
     inverse,
     norm,
     product,
@@ -140,10 +142,10 @@ def enclosed_singular_values(
         r = _up(_scaled(r, -exponent, inf) + 2.0**-1000)
     else:
         exponent = 0
-    with np.errstate(all="ignore"), workers() if M.size > _SMALL else nullcontext():
-        B, e = gram(M)
-        smallest, route = _smallest(M, B, e, r)
-        greatest = _largest(M, B, e, r, largest)
+    with np.errstate(all="ignore"), workers() if M.size > _SMALL else nullcontext(in_turn) as spread:
+        B, e = gram(M, spread)
+        smallest, route = _smallest(M, B, e, r, spread)
+        greatest = _largest(M, B, e, r, largest, spread)
     return SingularValues(_outwards(smallest, exponent), _outwards(greatest, exponent), route)
 
 
@@ -185,16 +187,18 @@ def _root_below(square: float) -> float:
     return sqrt(square) / SLACK if square > 0 else 0.0
 
 
-def _smallest(M: np.ndarray, B: np.ndarray, e: float, r: float) -> tuple[tuple[float, float], str]:
+def _smallest(
+    M: np.ndarray, B: np.ndarray, e: float, r: float, spread: Spread
+) -> tuple[tuple[float, float], str]:
     """(low, high) of sigma_min, and the route."""
-    start = _first_factor(B)
+    start = _first_factor(B, spread)
     if start is None:
         return (0.0, inf), "none"
-    low, v = _by_gram(B, e, *start)
+    low, v = _by_gram(B, e, *start, spread)
     bounds = (_less(low, r), _rayleigh(v, M, r)[1] if v is not None else inf)
     if bounds[0] > 0 and bounds[0] > 0.5 * bounds[1]:
         return bounds, "gram"
-    better, v = _preconditioned(M, start[0])
+    better, v = _preconditioned(M, start[0], spread)
     second = (_less(better, r), _rayleigh(v, M, r)[1] if v is not None else inf)
     route = "preconditioned" if second[0] > bounds[0] else "gram" if bounds[0] > 0 else "none"
     return (max(bounds[0], second[0]), min(bounds[1], second[1])), route
@@ -205,18 +209,20 @@ def _less(low: float, r: float) -> float:
     return nextafter(low - r, -inf)
 
 
-def _first_factor(B: np.ndarray) -> tuple[Factor, float] | None:
+def _first_factor(B: np.ndarray, spread: Spread) -> tuple[Factor, float] | None:
     """A factor of B + d I with d a few units in the last place of the trace, if it can be had, and d."""
     d = 2.0**-52 * float(np.trace(B))
     for _ in range(4):
-        found = factor(B, d)
+        found = factor(B, d, 1, spread)
         if found is not None:
             return found, d
         d *= 64.0
     return None
 
 
-def _by_gram(B: np.ndarray, e: float, start: Factor, d: float) -> tuple[float, np.ndarray | None]:
+def _by_gram(
+    B: np.ndarray, e: float, start: Factor, d: float, spread: Spread
+) -> tuple[float, np.ndarray | None]:
     """A lower bound of sigma_min(M) for ||B - M M^T||_2 <= e, and a vector near the left singular one."""
     least, above, v = lowest(start.L)
     least, above = least - d, above - d
@@ -227,30 +233,30 @@ def _by_gram(B: np.ndarray, e: float, start: Factor, d: float) -> tuple[float, n
     for s in (least * (1.0 - 2.0**-11) - start.error, 0.9 * least - start.error, 0.5 * above - noise):
         if not s > e:
             continue
-        shifted = factor(B, -s)
+        shifted = factor(B, -s, 1, spread)
         if shifted is not None:
             best = max(best, _root_below(_less(_less(s, shifted.error), e)))
             break
     return best, v
 
 
-def _preconditioned(M: np.ndarray, start: Factor) -> tuple[float, np.ndarray | None]:
+def _preconditioned(M: np.ndarray, start: Factor, spread: Spread) -> tuple[float, np.ndarray | None]:
     """A lower bound of sigma_min(M) by the second route, and a vector."""
     try:
-        X = inverse(start.L)
+        X = inverse(start.L, spread)
     except np.linalg.LinAlgError:
         return 0.0, None
     size = norm(X)
     if not size < _X_LARGEST:
         return 0.0, None
-    K, e = product(X, M)
+    K, e = product(X, M, spread)
     if not norm(K) < _X_LARGEST:
         return 0.0, None
-    B, f = gram(K)
-    again = _first_factor(B)
+    B, f = gram(K, spread)
+    again = _first_factor(B, spread)
     if again is None:
         return 0.0, None
-    low, z = _by_gram(B, f, *again)
+    low, z = _by_gram(B, f, *again, spread)
     v = None if z is None else X.T @ z
     return max(_less(low, e) / (min(size, _interpolated(X)) * SLACK) / SLACK, 0.0), v
 
@@ -280,7 +286,9 @@ def _rayleigh(v: np.ndarray, M: np.ndarray, r: float) -> tuple[float, float]:
     return _less(_less(low, e * SLACK) / (size * SLACK), r), _up(((image + e) * SLACK / least + r) * SLACK)
 
 
-def _largest(M: np.ndarray, B: np.ndarray, e: float, r: float, tight: bool) -> tuple[float, float]:
+def _largest(
+    M: np.ndarray, B: np.ndarray, e: float, r: float, tight: bool, spread: Spread
+) -> tuple[float, float]:
     """(low, high) of sigma_max."""
     steps = STEPS if tight else 2
     value, rest, v = lanczos(lambda x: B @ x, B.shape[0], steps)
@@ -288,7 +296,7 @@ def _largest(M: np.ndarray, B: np.ndarray, e: float, r: float, tight: bool) -> t
     above = _collatz_wielandt(B, v)
     if tight and not above < value * (1.0 + 2.0**-9):
         t = (value + rest) * (1.0 + 2.0**-11)
-        found = factor(B, t, -1)
+        found = factor(B, t, -1, spread)
         if found is not None:
             above = min(above, (t + found.error) * SLACK)
     size = norm(M)

@@ -15,7 +15,8 @@ import numpy as np
 
 if TYPE_CHECKING:
     from exactcnn.checker.core.activations import Activation
-    from exactcnn.checker.core.network import Instance, Node
+    from exactcnn.checker.core.instance import Instance
+    from exactcnn.checker.core.network import Node
     from exactcnn.report.entries import Entry
 
 __all__ = ["float_loss", "instance_of"]
@@ -52,7 +53,8 @@ def instance_of(entry: Entry) -> Instance:
     """The instance as the checker's reader has it; raises what odd content raises."""
     from exactcnn.checker.certificate import INSTANCE
     from exactcnn.checker.core.grammar import record
-    from exactcnn.checker.core.network import Instance, Network, check_targets, check_weights
+    from exactcnn.checker.core.instance import Instance, check_targets, check_weights
+    from exactcnn.checker.core.network import Network
     from exactcnn.checker.files import load_data
 
     spec = record(INSTANCE)(entry.instance, "instance")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from exactcnn.errors import MisuseError
 from exactcnn.features.instance import Instance
@@ -90,43 +90,13 @@ class Statement:
 STATEMENTS: dict[str, Statement] = {}
 
 
-def statement(
-    name: str,
-    *,
-    group: str,
-    title: str,
-    meaning: str,
-    how: str,
-    checked: str,
-    words: str = "",
-    formula: str = "",
-    needs: tuple[str, ...] = (),
-    wide: bool = False,
-    graphs: bool = False,
-    tied: bool = False,
-    exhibits: bool = False,
-) -> Callable[[D], D]:
-    """Registers the function below it as the one that decides ``name``."""
-    if group not in GROUPS:
-        raise MisuseError("group", f"one of {', '.join(GROUPS)}", repr(group))
+def statement(name: str, **said: Any) -> Callable[[D], D]:
+    """Registers the function below it as the one that decides ``name``; ``said``: the other fields of ``Statement``."""
+    if said["group"] not in GROUPS:
+        raise MisuseError("group", f"one of {', '.join(GROUPS)}", repr(said["group"]))
 
     def register(decide: D) -> D:
-        STATEMENTS[name] = Statement(
-            name,
-            group,
-            title,
-            meaning,
-            how,
-            checked,
-            decide,
-            words,
-            formula,
-            needs,
-            wide,
-            graphs,
-            tied,
-            exhibits,
-        )
+        STATEMENTS[name] = Statement(name=name, decide=decide, **said)
         return decide
 
     return register

@@ -34,7 +34,7 @@ _LARGEST_COMPARISON = 50_000_000
     how=(
         "one witness, because the features are analytic: nested specialisation (sigmoid, tanh, softplus, "
         "any depth), the triangular limit by peeling (layer 1; 60,000 MNIST images in ten seconds), the "
-        "given weights), or the general proof where its hypotheses hold on this data; *refuted*: rank < N "
+        "given weights, or the general proof where its hypotheses hold on this data; *refuted*: rank < N "
         "for all parameters, or on a set of positive measure (ReLU): counting bounds, or a box on which a "
         "ReLU layer is dead"
     ),

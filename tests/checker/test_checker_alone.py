@@ -13,7 +13,7 @@ from handmade import SIGMOID, changed, count, enclosed, features, line, rank, se
 import exactcnn.checker
 
 FOLDER = Path(exactcnn.checker.__file__).parent
-MOST_LINES = {"core": 2600, "": 4000}  # counted, rounded up to the next 50: growth is to be noticed
+MOST_LINES = {"core": 2650, "": 4050}  # counted, rounded up to the next 50: growth is to be noticed
 
 
 def run(tmp_path, *arguments):

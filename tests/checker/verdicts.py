@@ -5,8 +5,9 @@ from handmade import seal
 from exactcnn.checker import check_certificate
 from exactcnn.checker.certificate import INSTANCE
 from exactcnn.checker.core.grammar import record
+from exactcnn.checker.core.instance import Instance
 from exactcnn.checker.core.matrices import Context
-from exactcnn.checker.core.network import Instance, Network
+from exactcnn.checker.core.network import Network
 from exactcnn.checker.core.numbers import Vectors
 from exactcnn.checker.files import load_data
 

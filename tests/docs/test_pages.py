@@ -32,10 +32,16 @@ def blocks(page):
 
 
 @pytest.mark.parametrize(
-    "page", [p for p in PAGES if blocks(p) and p.name != "speed.md"], ids=lambda page: page.name
+    "page",
+    [p for p in PAGES if blocks(p) and p.name not in ("README.md", "speed.md")],
+    ids=lambda page: page.name,
 )
 def test_page_runs(page, tmp_path, request):
     run(page, tmp_path, request)
+
+
+def test_readme_runs(tmp_path, request):
+    run(ROOT / "README.md", tmp_path, request)
 
 
 def test_the_page_on_speed(tmp_path, request):

@@ -306,7 +306,7 @@ def test_wrong_guesses_and_wrong_factors(monkeypatch):
 
 
 def test_the_error_of_the_gram_matrix_is_subtracted(monkeypatch):
-    def wrong_gram(M):
+    def wrong_gram(M, spread):
         B, error = gram(M)
         t = 0.9 * float(np.linalg.eigvalsh(B)[0])
         return B + t * np.eye(len(B)), error + t
@@ -321,7 +321,7 @@ def test_the_error_of_the_gram_matrix_is_subtracted(monkeypatch):
 def test_errors_of_products_count(monkeypatch):
     """Products that are as wrong as their bounds admit make no deficient matrix regular."""
 
-    def wrong_gram(M):
+    def wrong_gram(M, spread):
         B, error = gram(M)
         t = 1e-4 * float(np.trace(B))
         return B + t * np.eye(len(B)), error + t

@@ -7,7 +7,8 @@ from typing import Any
 
 from .grammar import INDEX, INDICES, NODE, Fields, array, choice, integer, maybe, pair, record
 from .matrices import EVERY, MATRIX, MOST_ENTRIES, Context, Fact, Matrix, indices
-from .network import Data, Network, Node
+from .instance import Data
+from .network import Network, Node
 from .numbers import Vectors
 from .outcome import TooMuch, require
 

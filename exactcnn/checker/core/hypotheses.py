@@ -10,7 +10,8 @@ from .activations import Activation, activation
 from .bounds import different
 from .grammar import INDEX, INDICES, NODE, SIZE, Fields, array, maybe, pair, record
 from .matrices import ALMOST, MITYAGIN, SOMEWHERE, Context, Fact
-from .network import Instance, Node
+from .instance import Instance
+from .network import Node
 from .order import peeled
 from .outcome import TooMuch, require
 

@@ -6,7 +6,7 @@ from operator import mul
 from typing import Any
 
 from .grammar import NAME, NODE, Fields, array, number, tagged
-from .network import Instance
+from .instance import Instance
 from .numbers import Packing, Vectors
 from .outcome import Rejected, TooMuch, require, show
 

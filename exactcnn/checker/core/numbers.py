@@ -14,7 +14,8 @@ from operator import mul
 from typing import Any
 
 from .cells import MOST, Cells
-from .network import Instance, Node, carry
+from .instance import Instance
+from .network import Node, carry
 from .outcome import MOST_BITS, Rejected, TooMuch, common, require
 
 Column = tuple[int, int]  # a packed vector and the radius of its entries

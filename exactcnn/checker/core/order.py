@@ -5,7 +5,8 @@ from typing import Any
 from .activations import Activation
 from .grammar import INDICES, NODE, SEED, Fields, boolean, integer, integers, maybe, record
 from .matrices import ALMOST, MITYAGIN, Block, Context, Fact
-from .network import Node, odd_numerators
+from .instance import odd_numerators
+from .network import Node
 from .numbers import Packing
 from .outcome import require
 from .regular import MOD_P, nonsingular_mod_p

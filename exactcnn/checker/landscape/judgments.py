@@ -9,7 +9,8 @@ from ..core.grammar import (INDEX, INDICES, LONG, NAME, NODE, Fields, array, int
 from ..core.hypotheses import beyond
 from ..core.intervals import Interval, Intervals
 from ..core.matrices import LN2, Context, Fact, indices
-from ..core.network import MATRIX, Instance, Node
+from ..core.instance import MATRIX, Instance
+from ..core.network import Node
 from ..core.numbers import Vectors
 from ..core.outcome import Rejected, require, show
 from ..core.regular import place, regular
