@@ -326,7 +326,7 @@ def test_errors_of_products_count(monkeypatch):
         t = 1e-4 * float(np.trace(B))
         return B + t * np.eye(len(B)), error + t
 
-    def wrong_product(X, M):
+    def wrong_product(X, M, spread):
         K, error = product(X, M)
         change = 0.3 * np.eye(*K.shape) + 0.01 * RNG.standard_normal(K.shape)
         return K + change, error + float(np.linalg.norm(change))
