@@ -471,3 +471,28 @@ def test_a_slope_that_may_not_exist_is_no_slope_of_zero(tree, says):
             assert says in verdict.reason
         elif not failing:
             assert "(custom activations: at this point): none" in verdict.claims[0]
+
+
+def test_what_wider_bounds_do_not_show_is_asked_of_python(monkeypatch):
+    """NumPy's enclosures are wider than Python's: a certificate that needs the latter was rejected where NumPy is installed."""
+    np = pytest.importorskip("numpy")
+    import exactcnn
+
+    x = np.random.default_rng(3).integers(-9, 10, (130, 6))
+    net = {"input": [6], "layers": [{"kind": "dense", "units": 150, "activation": "gelu"}]}
+    made = exactcnn.verify(net, x, layer=1, bits=4, scale="1/16").certificate()
+    verdict = check_certificate(made, max_seconds=None)
+    assert verdict.outcome == "VERIFIED"
+    assert arrays.NUMPY in verdict.assumptions
+    calls, values = [], arrays.values
+
+    def wide(*given):
+        found = values(*given)
+        calls.append(found is not None)
+        return found and (found[0], found[1] << 60)
+
+    monkeypatch.setattr(arrays, "values", wide)
+    verdict = check_certificate(made, max_seconds=None)
+    assert verdict.outcome == "VERIFIED", verdict
+    assert any(calls)
+    assert arrays.NUMPY not in verdict.assumptions
