@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from exactcnn.activations.floats import enclosed
-from exactcnn.arithmetic.enclosures import Enclosure
+from exactcnn.arithmetic.enclosures import Enclosure, enclose
 from exactcnn.features.forward import mixed_enclosure
 from exactcnn.landscape.enclosed_products import (
     Operand,
@@ -184,15 +184,9 @@ class Passes:
 
     def _unmixed(self, layer: Layer, Delta: Enclosure, D: dict[int, Enclosure], block: Block) -> None:
         m, N = layer.mixture, Delta.mid.shape[0]
-        c = m.coefficients.astype(np.float64) / float(m.denominator)
-        known = (
-            float(np.abs(m.coefficients.astype(np.float64)).max(initial=0)) < 2.0**53
-            and m.denominator < 2**53
-        )
-        relative = 0.0 if known and m.denominator & (m.denominator - 1) == 0 else 2.0**-51
+        c = enclose(m.coefficients, m.denominator)
         values = times(
-            Enclosure(Delta.mid[:, :, None], Delta.rad[:, :, None]),
-            Enclosure(c[None], relative * np.abs(c)[None]),
+            Enclosure(Delta.mid[:, :, None], Delta.rad[:, :, None]), Enclosure(c.mid[None], c.rad[None])
         )
         flat = Enclosure(values.mid.reshape(N, -1), values.rad.reshape(N, -1))
         sizes = [block.F[source].mid.shape[1] for source in layer.sources]
