@@ -9,8 +9,9 @@ import exactcnn
 from exactcnn.arithmetic.enclosures import Enclosure
 from exactcnn.features.instance import Instance
 from exactcnn.landscape import nearby
-from exactcnn.landscape.identical_units import Classes
+from exactcnn.landscape.identical_units import Classes, ExactRows
 from exactcnn.landscape.least_change import Change
+from exactcnn.landscape.streamed import streamed
 from exactcnn.statements import critical_point, decide
 from tests.statements.instances import given, instance, network
 
@@ -39,9 +40,9 @@ def test_in_floats(monkeypatch, alpha):
         [1], first, {"kind": "dense", "units": 1, "activation": "identity"},
         {"kind": "dense", "units": 1, "bias": "none"},
     )  # fmt: skip
-    # F_1 = 0, 2; F_2 = 1, 3; residuals 3, -1: W_3's derivative is 3 - 3.
-    weights = given(net, ([[1]], [-1]), ([[1]], [1]), ([[1]], None))
-    inst = Instance(net, exactcnn.samples([[1], [3]], [[-2], [4]]), weights)
+    # F_1 = 0, 2; F_2 = -1, 1; residuals -1, -1: W_3's derivative is 1 - 1, W_2's -2; W_1's would be below -3.
+    weights = given(net, ([[1]], [-1]), ([[1]], [-1]), ([[1]], None))
+    inst = Instance(net, exactcnn.samples([[1], [3]], [[0], [2]]), weights)
     monkeypatch.setattr(critical_point, "_LARGEST", 0)
     monkeypatch.setattr(critical_point, "_SMALL", 0)
     for statement in ("critical-point", "local-minimum"):
@@ -55,19 +56,14 @@ def test_a_tie_within_the_radii_is_a_tie(monkeypatch):
     """Two units that floats cannot tell apart: below their maximum nothing is claimed."""
     pair = {"kind": "dense", "units": 2, "activation": "identity", "bias": "none"}
     net = network([1], pair, {"kind": "maxpool", "kernel": 2}, {"kind": "dense", "units": 1, "bias": "none"})
-    third, near = Fraction(1, 3), Fraction(1, 3) + Fraction(1, 3 * 2**60)
+    third, near = Fraction(1, 3), Fraction(float(np.nextafter(1 / 3, 1)))
     weights = given(net, ([[third, near]], None), None, ([[1]], None))
     inst = Instance(net, exactcnn.samples([[1]], [[5]]), weights)
     monkeypatch.setattr(critical_point, "_LARGEST", 0)
     monkeypatch.setattr(critical_point, "_SMALL", 0)
-    from exactcnn.landscape import streamed
-
-    found = streamed.streamed(inst, "all")
-    exact = monkeypatch.setattr  # without exact signs the tie stays open
-    exact("exactcnn.landscape.identical_units.ExactRows.numerators", lambda *a, **more: None)
-    open_ = streamed.streamed(inst, "all")
-    assert 1 not in found.touched
-    assert 1 in open_.touched
+    assert 1 not in streamed(inst, "all").touched  # exact numbers tell them apart
+    monkeypatch.setattr(ExactRows, "numerators", lambda *given, **more: None)
+    assert 1 in streamed(inst, "all").touched
 
 
 def test_classes_tell_branches_and_coefficients_apart():
